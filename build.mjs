@@ -1,0 +1,60 @@
+/**
+ * Bundles the three programs into `dist/`:
+ *   cli/main.js  the thin client: everything it needs inside, nothing of the daemon (splitting keeps rare paths lazy)
+ *   daemon.js    the daemon;  worker.js  one job each. Both load their packages from node_modules.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+
+const quiet = process.argv.includes('--quiet');
+const version = JSON.parse(
+  await readFile(new URL('package.json', import.meta.url), 'utf8'),
+).version;
+
+const shared = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  sourcemap: true,
+  logLevel: quiet ? 'error' : 'info',
+  define: { 'process.env.HOLDFAST_VERSION': JSON.stringify(version) },
+  metafile: true,
+};
+
+// Built beside and renamed, so that a running daemon never forks a half-written worker.
+const staging = `dist.${process.pid}.tmp`;
+await mkdir(staging, { recursive: true });
+const programs = [
+  {
+    name: 'daemon',
+    entry: 'src/daemon/main.ts',
+    options: { outfile: `${staging}/daemon.js`, packages: 'external' },
+  },
+  {
+    name: 'worker',
+    entry: 'src/worker/main.ts',
+    options: { outfile: `${staging}/worker.js`, packages: 'external' },
+  },
+  {
+    name: 'cli',
+    entry: 'src/cli/main.ts',
+    options: {
+      outdir: `${staging}/cli`,
+      splitting: true,
+      banner: {
+        js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);",
+      },
+    },
+  },
+];
+for (const { name, entry, options } of programs) {
+  if (!existsSync(entry)) continue;
+  const result = await build({ ...shared, ...options, entryPoints: [entry] });
+  await writeFile(`${staging}/${name}.meta.json`, JSON.stringify(result.metafile));
+}
+const previous = `dist.${process.pid}.old`;
+if (existsSync('dist')) await rename('dist', previous);
+await rename(staging, 'dist');
+await rm(previous, { recursive: true, force: true });

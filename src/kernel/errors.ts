@@ -1,0 +1,140 @@
+/** Every error that leaves an engine is a HoldfastError: a stable code, a hint, the cause kept. */
+
+/** The stable strings that cross the socket in `error.data.code` (behaviours §8.1, plus our own). */
+export const ERROR_CODES = [
+  'ALREADY_PENDING',
+  'AMBIGUOUS_ID',
+  'BUSY',
+  'CANCELLED',
+  'CAPABILITY_REQUIRED',
+  'CONFIG_INVALID',
+  'CONFIRMATION_REQUIRED',
+  'DAEMON_UNREACHABLE',
+  'ENCRYPTED',
+  'INSTANCE_LOCKED',
+  'INTERNAL',
+  'INTERRUPTED',
+  'INVALID_CRON',
+  'INVALID_PARAMS',
+  'IN_USE',
+  'IO_ERROR',
+  'JOB_FINISHED',
+  'LIMIT_EXCEEDED',
+  'NOT_A_DIRECTORY',
+  'NOT_CANCELLABLE',
+  'NOT_FOUND',
+  'NOT_READY',
+  'NO_BACKUP',
+  'NO_SPACE',
+  'PATH_NOT_FOUND',
+  'PATH_UNSAFE',
+  'PROTOCOL_MISMATCH',
+  'QUEUE_FULL',
+  'RECOVERY_FAILED',
+  'REPO_CORRUPT',
+  'REPO_LOCKED',
+  'REPO_UNINITIALISED',
+  'SOURCE_CORRUPT',
+  'SOURCE_MISSING',
+  'TARGET_BUSY',
+  'TARGET_NOT_EMPTY',
+  'TIMEOUT',
+  'UNSUPPORTED_FORMAT',
+  'VERIFY_FAILED',
+  'WORKER_CRASHED',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface ErrorOptions {
+  /** One sentence that the operator can act on. */
+  hint?: string;
+  /** True where the same request may succeed later without anybody changing anything. */
+  retryable?: boolean;
+  /** Evidence: small, serialisable, no secrets. */
+  details?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+/** The plain form of an error, as it crosses processes and sockets. */
+export interface ErrorDocument {
+  code: ErrorCode;
+  message: string;
+  hint?: string;
+  retryable: boolean;
+  details?: Record<string, unknown>;
+}
+
+export class HoldfastError extends Error {
+  override readonly name = 'HoldfastError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly retryable: boolean;
+  readonly details: Record<string, unknown> | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.retryable = options.retryable ?? false;
+    this.details = options.details;
+  }
+
+  toDocument(): ErrorDocument {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      retryable: this.retryable,
+      ...(this.details === undefined ? {} : { details: this.details }),
+    };
+  }
+
+  static fromDocument(document: ErrorDocument): HoldfastError {
+    const { code, message, ...options } = document;
+    return new HoldfastError(code, message, options);
+  }
+}
+
+/**
+ * Builds an error whose message reads `Cannot <verb> "<thing>": <state>`.
+ * @example throw cannot('NOT_FOUND', 'show snapshot', 'ab12', 'no snapshot has this id')
+ */
+export function cannot(
+  code: ErrorCode,
+  verb: string,
+  thing: string,
+  state: string,
+  options: ErrorOptions = {},
+): HoldfastError {
+  return new HoldfastError(code, `Cannot ${verb} "${thing}": ${state}`, options);
+}
+
+/** What Node's own errors carry in `code`, or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (error instanceof HoldfastError) return systemCode(error.cause);
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** The message of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Any thrown value as a document: our own errors as they are, disk-full and abort recognised, the rest INTERNAL. */
+export function toErrorDocument(error: unknown): ErrorDocument {
+  if (error instanceof HoldfastError) return error.toDocument();
+  const system = systemCode(error);
+  const message = messageOf(error);
+  if (system === 'ENOSPC' || system === 'EDQUOT' || system === 'SQLITE_FULL') {
+    return { code: 'NO_SPACE', message, hint: 'Free some space and try again.', retryable: true };
+  }
+  if ((error as { name?: string } | null)?.name === 'AbortError') {
+    return { code: 'CANCELLED', message: 'Cancelled.', retryable: false };
+  }
+  if (system?.startsWith('E') === true && /^E[A-Z0-9]+$/.test(system)) {
+    return { code: 'IO_ERROR', message, retryable: false, details: { system } };
+  }
+  return { code: 'INTERNAL', message, retryable: false };
+}

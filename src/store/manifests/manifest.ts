@@ -1,0 +1,138 @@
+/** The JSON document that is a snapshot. Its id is the SHA-256 of its bytes. docs/format.md describes every field. */
+
+export type SnapshotType = 'full' | 'config' | 'data';
+export type SnapshotOrigin =
+  | 'manual'
+  | 'schedule'
+  | 'change'
+  | 'pre-restore'
+  | 'pre-migrate'
+  | 'recovery';
+export type RootClass = 'data' | 'config' | 'extra';
+
+export interface ManifestRoot {
+  readonly class: RootClass;
+  /** Set for class `extra` only. */
+  readonly name: string | null;
+  /** Logical prefix of everything in it: `data`, `config` or `extra/<name>`. */
+  readonly prefix: string;
+  /** Where it stood on the host: real, absolute. */
+  readonly path: string;
+  /** Tree object of the root directory; null when the root was missing or is stored under another root. */
+  readonly tree: string | null;
+  /** The prefix of the root that holds this one's files, when both name the same directory. */
+  readonly sameAs: string | null;
+  readonly missing: boolean;
+}
+
+export interface DatabaseCheck {
+  readonly level: 'quick' | 'full';
+  readonly ok: boolean;
+  /** What the check said, bounded; empty when ok. */
+  readonly messages: readonly string[];
+  readonly durationMs: number;
+  readonly at: string;
+}
+
+export interface ManifestDatabase {
+  /** Logical path, e.g. `data/app.db`. */
+  readonly path: string;
+  readonly journalMode: 'wal' | 'rollback';
+  readonly pageBytes: number;
+  readonly pageCount: number;
+  readonly encoding: 'UTF-8' | 'UTF-16le' | 'UTF-16be';
+  readonly autoVacuum: boolean;
+  readonly userVersion: number;
+  readonly applicationId: number;
+  readonly schemaCookie: number;
+  readonly changeCounter: number;
+  /** Bytes of `-wal` at the moment of capture; 0 without one. */
+  readonly walBytes: number;
+  /** `sqlite/fingerprint.ts`: equal fingerprints mean nothing was written in between. */
+  readonly fingerprint: string;
+  readonly check: DatabaseCheck;
+  /** `pinned`: read under a read transaction; `copied`: family copied aside, then read; `unchanged`: taken from the parent. */
+  readonly method: 'pinned' | 'copied' | 'unchanged';
+}
+
+export type SkipReason =
+  | 'excluded'
+  | 'own-files'
+  | 'special-file'
+  | 'unreadable'
+  | 'vanished'
+  | 'name-not-utf8'
+  | 'database-sidecar'
+  | 'other-root'
+  | 'path-too-long';
+
+export interface SkipRecord {
+  readonly path: string;
+  readonly reason: SkipReason;
+  readonly message?: string;
+}
+
+export interface SnapshotStatistics {
+  readonly files: number;
+  readonly directories: number;
+  readonly symlinks: number;
+  readonly databases: number;
+  /** Plaintext bytes the snapshot stands for. */
+  readonly totalBytes: number;
+  /** Bytes actually read from the source. */
+  readonly readBytes: number;
+  readonly chunksNew: number;
+  readonly chunksDelta: number;
+  readonly chunksReused: number;
+  /** Bytes added to packs, record headers and footers included; the manifest itself excluded. */
+  readonly addedBytes: number;
+}
+
+export interface Manifest {
+  readonly format: 1;
+  readonly type: SnapshotType;
+  readonly origin: SnapshotOrigin;
+  readonly reason: string | null;
+  readonly source: { readonly id: string; readonly name: string };
+  readonly host: { readonly name: string; readonly os: string; readonly arch: string };
+  readonly tool: { readonly name: 'holdfast'; readonly version: string };
+  readonly jobId: string | null;
+  readonly parent: string | null;
+  readonly startedAt: string;
+  /** The snapshot's moment: when the first database was pinned, or the first file read. */
+  readonly capturedAt: string;
+  readonly finishedAt: string;
+  /** From `capturedAt` to the last file read. */
+  readonly skewMs: number;
+  readonly roots: readonly ManifestRoot[];
+  readonly databases: readonly ManifestDatabase[];
+  readonly skipped: readonly SkipRecord[];
+  /** All skips, also those beyond the bound of `skipped`. */
+  readonly skippedCount: number;
+  readonly changedWhileReading: readonly string[];
+  readonly warnings: readonly string[];
+  /** `triggers` compare it to notice changes made while the daemon was down. */
+  readonly sourceFingerprint: string;
+  readonly statistics: SnapshotStatistics;
+}
+
+export interface VerificationNote {
+  readonly at: string;
+  readonly level: 'shallow' | 'deep' | 'drill';
+  readonly ok: boolean;
+  readonly findings: readonly string[];
+}
+
+/** The little that may change about a snapshot, replaced atomically as a whole. */
+export interface Notes {
+  readonly tags: readonly string[];
+  readonly pinned: boolean;
+  readonly verifications: readonly VerificationNote[];
+}
+
+export const EMPTY_NOTES: Notes = { tags: [], pinned: false, verifications: [] };
+
+/** A snapshot is good when every database in it passed its check; only good ones may serve recovery. */
+export function isGood(manifest: Pick<Manifest, 'databases'>): boolean {
+  return manifest.databases.every((database) => database.check.ok);
+}

@@ -1,0 +1,117 @@
+import type { Activity } from '../kernel/activity.ts';
+import type { Content } from './chunks/content.ts';
+import type { Manifest, Notes, SnapshotOrigin, SnapshotType } from './manifests/manifest.ts';
+import type { TreeEntry } from './trees/tree-entry.ts';
+
+/** The one door of the repository: everything outside `store/` holds one of these two. */
+
+export interface SnapshotSummary {
+  readonly id: string;
+  readonly shortId: string;
+  readonly sourceId: string;
+  readonly sourceName: string;
+  readonly type: SnapshotType;
+  readonly origin: SnapshotOrigin;
+  readonly reason: string | null;
+  readonly parent: string | null;
+  /** ISO UTC: the snapshot's moment. */
+  readonly capturedAt: string;
+  readonly totalBytes: number;
+  readonly addedBytes: number;
+  readonly files: number;
+  readonly databases: number;
+  /** Every database passed its check at capture. */
+  readonly good: boolean;
+  readonly tags: readonly string[];
+  readonly pinned: boolean;
+  /** The newest verification in the notes. */
+  readonly verifiedAt: string | null;
+  readonly verifiedLevel: 'shallow' | 'deep' | 'drill' | null;
+  readonly verifiedOk: boolean | null;
+}
+
+export interface SnapshotFilter {
+  readonly sourceId?: string;
+  readonly origin?: SnapshotOrigin;
+  readonly goodOnly?: boolean;
+}
+
+export interface RepositoryStatistics {
+  readonly repositoryId: string;
+  readonly path: string;
+  readonly snapshots: number;
+  readonly packs: number;
+  readonly packBytes: number;
+  readonly chunks: number;
+  readonly deltaChunks: number;
+  /** Sum of the plaintext of distinct chunks. */
+  readonly uniqueBytes: number;
+  /** Sum of `totalBytes` over snapshots: what plain copies would take. */
+  readonly rawBytes: number;
+}
+
+export interface StoreReader {
+  readonly path: string;
+  readonly repositoryId: string;
+  /** Newest first by `capturedAt`, then id. */
+  listSnapshots(filter?: SnapshotFilter): SnapshotSummary[];
+  /**
+   * A full id from an id, a unique prefix of at least 4 hex digits, or `latest` (of `sourceId`, where given).
+   * @throws NOT_FOUND, AMBIGUOUS_ID
+   */
+  resolveSnapshot(reference: string, sourceId?: string): string;
+  /** @throws NOT_FOUND, VERIFY_FAILED when the bytes do not hash to the id */
+  readManifest(id: string): Promise<Manifest>;
+  readNotes(id: string): Promise<Notes>;
+  /** Children in name order. @throws VERIFY_FAILED, REPO_CORRUPT */
+  readTree(tree: string): Promise<TreeEntry[]>;
+  /** The entry at a logical path (`data/app.db`), root directories included. @throws PATH_NOT_FOUND, NOT_A_DIRECTORY */
+  findEntry(manifest: Manifest, logicalPath: string): Promise<TreeEntry>;
+  /** Plaintext in order, each buffer hashed against its chunk id before it is handed out. @throws VERIFY_FAILED, REPO_CORRUPT */
+  readContent(content: Content): AsyncIterable<Buffer>;
+  /** Ids of the data chunks in order, nodes unfolded. */
+  chunkIds(content: Content): AsyncIterable<string>;
+  /** One verified chunk of plaintext. */
+  readChunk(id: string): Promise<Buffer>;
+  statistics(): RepositoryStatistics;
+  close(): void;
+}
+
+/** Random-access plaintext that a writer chunks; reads never overlap and go forward. */
+export interface ContentSource {
+  readonly bytes: number;
+  /** Exactly `lengthBytes` from `offset`; the buffer must not be changed afterwards. */
+  read(offset: number, lengthBytes: number): Promise<Buffer> | Buffer;
+}
+
+export interface WriterStatistics {
+  readonly chunksNew: number;
+  readonly chunksDelta: number;
+  readonly chunksReused: number;
+  readonly addedBytes: number;
+}
+
+export interface StoreWriter {
+  /** Sees everything committed, and what this writer has written so far. */
+  readonly reader: StoreReader;
+  /**
+   * Stores a file's content. `parent` is what stood there in the parent snapshot: chunks that differ from
+   * the chunk at the same place become deltas against it where that is clearly smaller.
+   */
+  writeContent(source: ContentSource, parent: Content | null, activity: Activity): Promise<Content>;
+  /** Stores one directory; entries in any order, names unique. Returns the tree id. */
+  writeTree(entries: readonly TreeEntry[]): Promise<string>;
+  /** What this writer has added since it was opened. */
+  statistics(): WriterStatistics;
+  /**
+   * Makes everything durable, verifies what was written (docs/format.md, write ordering), then publishes the
+   * manifest. `statistics` is asked for after the last pack is sealed, so that addedBytes is exact.
+   */
+  commitSnapshot(
+    build: (statistics: WriterStatistics) => Manifest,
+    activity: Activity,
+  ): Promise<{ id: string; manifest: Manifest }>;
+  writeNotes(id: string, notes: Notes): Promise<void>;
+  /** Releases the repository lock; uncommitted packs stay as unreferenced, adoptable data. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,45 @@
+import type { Content } from '../chunks/content.ts';
+
+interface EntryBase {
+  /** One path component, valid UTF-8, never empty, `.`, `..`, nor holding `/` or NUL. */
+  readonly name: string;
+  /** Permission bits as recorded (`mode & 0o7777`). */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Nanoseconds since the epoch, decimal string (exceeds 2^53). */
+  readonly mtimeNs: string;
+}
+
+export interface FileEntry extends EntryBase {
+  readonly type: 'file';
+  readonly content: Content;
+  /** With size and mtimeNs: what decides that a file is unchanged and need not be read. */
+  readonly ctimeNs: string;
+  readonly inode: string;
+  readonly changedWhileReading?: true;
+}
+
+export interface DirectoryEntry extends EntryBase {
+  readonly type: 'directory';
+  /** Id of the tree object of its children. */
+  readonly tree: string;
+}
+
+export interface SymlinkEntry extends EntryBase {
+  readonly type: 'symlink';
+  readonly target: string;
+}
+
+/** A SQLite database: `content` is the image of its pages at the snapshot's moment, WAL applied. */
+export interface DatabaseEntry extends EntryBase {
+  readonly type: 'database';
+  readonly content: Content;
+}
+
+export type TreeEntry = FileEntry | DirectoryEntry | SymlinkEntry | DatabaseEntry;
+
+/** Entries of one tree object are sorted by the bytes of their UTF-8 names. */
+export function compareNames(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
