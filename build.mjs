@@ -43,6 +43,8 @@ const programs = [
     options: {
       outdir: `${staging}/cli`,
       splitting: true,
+      // Native addons stay outside; only commands that work without a daemon reach them, lazily.
+      external: ['better-sqlite3', 'koffi'],
       banner: {
         js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);",
       },

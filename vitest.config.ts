@@ -6,8 +6,12 @@ const shared = {
   hookTimeout: 30_000,
 };
 
+// Set by the continuous run, which counts from the JSON report.
+const report = process.env['VITEST_REPORT'];
+
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     maxWorkers: 2,
     projects: [
       { test: { ...shared, name: 'unit', include: ['src/**/*.test.ts'] } },

@@ -38,9 +38,15 @@ export function sourceOrOnly(settings: Settings, reference: string | undefined):
   if (reference !== undefined) return requireSource(settings, reference);
   const [only, ...others] = settings.sources;
   if (only !== undefined && others.length === 0) return only;
-  throw cannot('INVALID_PARAMS', 'choose a source', '', `${settings.sources.length} are configured`, {
-    hint: 'Name one of them.',
-  });
+  throw cannot(
+    'INVALID_PARAMS',
+    'choose a source',
+    '',
+    `${settings.sources.length} are configured`,
+    {
+      hint: 'Name one of them.',
+    },
+  );
 }
 
 /** Absolute paths that are never captured and never a restore's target: Holdfast's own. */

@@ -56,7 +56,8 @@ export interface StoreReader {
   /** Newest first by `capturedAt`, then id. */
   listSnapshots(filter?: SnapshotFilter): SnapshotSummary[];
   /**
-   * A full id from an id, a unique prefix of at least 4 hex digits, or `latest` (of `sourceId`, where given).
+   * A full id from an id, a unique prefix of at least 4 hex digits, or `latest` (of `sourceId`, where given):
+   * the newest that was not taken merely to keep what a restore or migration was about to replace.
    * @throws NOT_FOUND, AMBIGUOUS_ID
    */
   resolveSnapshot(reference: string, sourceId?: string): string;
@@ -73,6 +74,8 @@ export interface StoreReader {
   chunkIds(content: Content): AsyncIterable<string>;
   /** One verified chunk of plaintext. */
   readChunk(id: string): Promise<Buffer>;
+  /** Whether a record of this object is known, without reading it. */
+  holds(id: string): Promise<boolean>;
   statistics(): RepositoryStatistics;
   close(): void;
 }
@@ -84,9 +87,13 @@ export interface ContentSource {
   read(offset: number, lengthBytes: number): Promise<Buffer> | Buffer;
 }
 
+/** Chunks of content only: nodes and trees are not counted, but their bytes are. */
 export interface WriterStatistics {
+  /** Stored in full. */
   readonly chunksNew: number;
+  /** Stored as a delta. */
   readonly chunksDelta: number;
+  /** Found in the repository. */
   readonly chunksReused: number;
   readonly addedBytes: number;
 }
@@ -95,12 +102,16 @@ export interface StoreWriter {
   /** Sees everything committed, and what this writer has written so far. */
   readonly reader: StoreReader;
   /**
-   * Stores a file's content. `parent` is what stood there in the parent snapshot: chunks that differ from
+   * Stores a file's content, some of it in the background: failures may surface in a later call, at the latest in
+   * `commitSnapshot`. `parent` is what stood there in the parent snapshot: chunks that differ from
    * the chunk at the same place become deltas against it where that is clearly smaller.
    */
   writeContent(source: ContentSource, parent: Content | null, activity: Activity): Promise<Content>;
-  /** Stores one directory; entries in any order, names unique. Returns the tree id. */
-  writeTree(entries: readonly TreeEntry[]): Promise<string>;
+  /**
+   * Stores one directory; entries in any order, names unique; what they refer to was written before. Returns the
+   * tree id. `parent`, the tree of this directory in the parent snapshot, makes a changed directory cheap to store.
+   */
+  writeTree(entries: readonly TreeEntry[], parent?: string | null): Promise<string>;
   /** What this writer has added since it was opened. */
   statistics(): WriterStatistics;
   /**
@@ -112,6 +123,6 @@ export interface StoreWriter {
     activity: Activity,
   ): Promise<{ id: string; manifest: Manifest }>;
   writeNotes(id: string, notes: Notes): Promise<void>;
-  /** Releases the repository lock; uncommitted packs stay as unreferenced, adoptable data. */
+  /** Releases the repository lock; uncommitted sealed packs stay as unreferenced data that a retry finds. */
   close(): Promise<void>;
 }

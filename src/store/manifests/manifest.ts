@@ -132,6 +132,11 @@ export interface Notes {
 
 export const EMPTY_NOTES: Notes = { tags: [], pinned: false, verifications: [] };
 
+/** Taken to keep what was about to be replaced: it holds that alone, and is never meant by `latest`. */
+export function isCheckpoint({ origin }: Pick<Manifest, 'origin'>): boolean {
+  return origin === 'pre-restore' || origin === 'pre-migrate';
+}
+
 /** A snapshot is good when every database in it passed its check; only good ones may serve recovery. */
 export function isGood(manifest: Pick<Manifest, 'databases'>): boolean {
   return manifest.databases.every((database) => database.check.ok);

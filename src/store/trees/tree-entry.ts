@@ -39,7 +39,19 @@ export interface DatabaseEntry extends EntryBase {
 
 export type TreeEntry = FileEntry | DirectoryEntry | SymlinkEntry | DatabaseEntry;
 
-/** Entries of one tree object are sorted by the bytes of their UTF-8 names. */
+/** Entries of one tree object are sorted by the bytes of their UTF-8 names, which is the order of code points. */
 export function compareNames(left: string, right: string): number {
-  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+  const shared = Math.min(left.length, right.length);
+  for (let index = 0; index < shared; index += 1) {
+    const leftUnit = left.charCodeAt(index);
+    const rightUnit = right.charCodeAt(index);
+    if (leftUnit !== rightUnit) return codePointRank(leftUnit) - codePointRank(rightUnit);
+  }
+  return left.length - right.length;
+}
+
+/** UTF-16 puts surrogates, which stand for the highest code points, below U+E000 to U+FFFF. */
+function codePointRank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }

@@ -1,0 +1,324 @@
+/**
+ * Holdfast beside restic, borg and sqlite3's .backup, in one run, on one application database.
+ *
+ *   npm run bench -- [--megabytes 1024] [--updates 1000] [--keep]
+ *
+ * Prints one table and writes it, with its conditions, to bench/snapshot-bench.md. Peers that are not installed
+ * are left out and named. The database is still, so that the peers, which copy files as they find them, copy a
+ * consistent one: they are compared at what they are good at.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import Database from 'better-sqlite3';
+
+const { values: options } = parseArgs({
+  options: {
+    megabytes: { type: 'string', default: '1024' },
+    updates: { type: 'string', default: '1000' },
+    keep: { type: 'boolean', default: false },
+  },
+});
+const megabytes = Number(options.megabytes);
+const updates = Number(options.updates);
+const project = fileURLToPath(new URL('..', import.meta.url));
+const root = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+const data = join(root, 'data');
+const databasePath = join(data, 'app.db');
+
+/** Runs a command to its end; returns its wall time in milliseconds and its output. */
+function run(program, args, env = {}) {
+  const start = performance.now();
+  const stdout = execFileSync(program, args, {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 256 * 1024 * 1024,
+  });
+  return { ms: performance.now() - start, stdout };
+}
+
+function directoryBytes(path) {
+  return readdirSync(path, { recursive: true }).reduce((sum, name) => {
+    const stat = statSync(join(path, name));
+    return sum + (stat.isFile() ? stat.size : 0);
+  }, 0);
+}
+
+/**
+ * Orders of a shop: text that compresses as real text does, an index, and rows of about 1 KB.
+ * Random words from a fixed vocabulary; a fixed seed makes every run's database the same.
+ */
+function makeDatabase() {
+  mkdirSync(data);
+  const database = new Database(databasePath);
+  database.pragma('synchronous = OFF');
+  database.exec(`
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER, note TEXT, payload BLOB);
+    CREATE INDEX orders_customer ON orders (customer);
+  `);
+  let state = 42;
+  const random = (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const words = Array.from({ length: 4096 }, () => random(2 ** 31).toString(36));
+  const insert = database.prepare('INSERT INTO orders (customer, note, payload) VALUES (?, ?, ?)');
+  const rows = Math.round((megabytes * 1024 * 1024) / 1060);
+  for (let done = 0; done < rows; done += 20_000) {
+    database.transaction(() => {
+      for (let n = 0; n < 20_000 && done + n < rows; n++) {
+        const note = Array.from({ length: 80 }, () => words[random(4096)]).join(' ');
+        const payload = Buffer.alloc(400);
+        for (let i = 0; i < 400; i += 4) payload.writeUInt32LE(random(2 ** 32), i);
+        insert.run(random(100_000), note, payload);
+      }
+    })();
+  }
+  database.close();
+  return rows;
+}
+
+/** The application's work between two snapshots: one number changed in each of `updates` random rows. */
+function updateRows(rows, round) {
+  const database = new Database(databasePath);
+  const update = database.prepare('UPDATE orders SET customer = customer + 1 WHERE id = ?');
+  let state = 7 + round;
+  database.transaction(() => {
+    for (let n = 0; n < updates; n++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      update.run(1 + Math.floor((state / 2 ** 32) * rows));
+    }
+  })();
+  database.close();
+}
+
+/** Each contender: where its repository lies, and its five commands. */
+async function holdfast() {
+  const home = join(root, 'holdfast');
+  mkdirSync(home);
+  const config = join(home, 'holdfast.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      stateDirectory: join(home, 'state'),
+      repositoryDirectory: join(home, 'repository'),
+      socketPath: join(home, 'socket'),
+      sources: [
+        {
+          name: 'app',
+          roots: [{ class: 'data', path: data }],
+          watch: { enabled: false },
+          schedules: [],
+        },
+      ],
+    }),
+  );
+  const env = { HOLDFAST_CONFIG: config };
+  const bin = join(project, 'bin/holdfast');
+  const daemon = spawn(process.execPath, [bin, 'daemon'], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: daemon.stdout });
+  await new Promise((resolve) => {
+    lines.on('line', (line) => JSON.parse(line).msg === 'ready' && resolve());
+  });
+  const command = (...args) => run(process.execPath, [bin, ...args], env);
+  return {
+    name: 'Holdfast',
+    repository: join(home, 'repository'),
+    snapshot: () => command('backup', '--wait', '--json'),
+    restore: (target) => command('restore', 'latest', '--to', target, '--json'),
+    check: () => command('check', '--read-data-subset', '100%', '--json'),
+    end: async () => {
+      daemon.kill('SIGTERM');
+      await once(daemon, 'exit');
+    },
+  };
+}
+
+function installed(program) {
+  try {
+    return run(program, ['--version']).stdout.split('\n')[0];
+  } catch {
+    try {
+      return run(program, ['version']).stdout.split('\n')[0];
+    } catch {
+      return null;
+    }
+  }
+}
+
+function restic() {
+  const repository = join(root, 'restic');
+  const env = {
+    RESTIC_REPOSITORY: repository,
+    RESTIC_PASSWORD: 'bench',
+    RESTIC_CACHE_DIR: join(root, 'restic-cache'),
+  };
+  run('restic', ['init'], env);
+  return {
+    name: 'restic',
+    repository,
+    snapshot: () => run('restic', ['backup', '--quiet', data], env),
+    restore: (target) => run('restic', ['restore', 'latest', '--quiet', '--target', target], env),
+    check: () => run('restic', ['check', '--quiet', '--read-data'], env),
+    end: () => {},
+  };
+}
+
+function borg() {
+  const repository = join(root, 'borg');
+  const env = {
+    BORG_REPO: repository,
+    BORG_BASE_DIR: join(root, 'borg-base'),
+    BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: 'yes',
+  };
+  run('borg', ['init', '--encryption', 'none'], env);
+  let count = 0;
+  return {
+    name: 'borg',
+    repository,
+    snapshot: () => run('borg', ['create', `::snapshot-${++count}`, data], env),
+    restore: (target) => {
+      mkdirSync(target);
+      return run('sh', ['-c', `cd '${target}' && borg extract ::snapshot-${count}`], env);
+    },
+    check: () => run('borg', ['check', '--verify-data'], env),
+    end: () => {},
+  };
+}
+
+/** Whole copies: what one has without a tool. */
+function sqliteBackup() {
+  const repository = join(root, 'copies');
+  mkdirSync(repository);
+  let count = 0;
+  const newest = () => join(repository, `${count}.db`);
+  return {
+    name: 'sqlite3 .backup',
+    repository,
+    snapshot: () => {
+      count += 1;
+      return run('sqlite3', [databasePath, `.backup '${newest()}'`]);
+    },
+    restore: (target) => {
+      mkdirSync(target);
+      return run('sqlite3', [newest(), `.backup '${join(target, 'app.db')}'`]);
+    },
+    check: () => run('sqlite3', [newest(), 'PRAGMA integrity_check']),
+    end: () => {},
+  };
+}
+
+function measure(contender, rows) {
+  const figures = { name: contender.name };
+  const snapshot = (label) => {
+    const before = directoryBytes(contender.repository);
+    const { ms } = contender.snapshot();
+    figures[`${label}Ms`] = ms;
+    figures[`${label}Bytes`] = directoryBytes(contender.repository) - before;
+  };
+  snapshot('first');
+  snapshot('unchanged');
+  updateRows(rows, figures.name.length);
+  snapshot('updated');
+  const target = join(root, 'restored');
+  figures.restoreMs = contender.restore(target).ms;
+  rmSync(target, { recursive: true });
+  figures.checkMs = contender.check().ms;
+  return figures;
+}
+
+const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
+const mega = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
+
+function table(all) {
+  const head = [
+    '',
+    'first snapshot',
+    'stored',
+    'unchanged',
+    'added',
+    `after ${updates} updates`,
+    'added',
+    'restore',
+    'check, all data',
+  ];
+  const rows = all.map((each) => [
+    each.name,
+    seconds(each.firstMs),
+    mega(each.firstBytes),
+    seconds(each.unchangedMs),
+    mega(each.unchangedBytes),
+    seconds(each.updatedMs),
+    mega(each.updatedBytes),
+    seconds(each.restoreMs),
+    seconds(each.checkMs),
+  ]);
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+try {
+  const rows = makeDatabase();
+  const databaseBytes = statSync(databasePath).size;
+  const versions = {
+    restic: installed('restic'),
+    borg: installed('borg'),
+    sqlite3: installed('sqlite3'),
+  };
+  const contenders = [await holdfast()];
+  if (versions.restic !== null) contenders.push(restic());
+  if (versions.borg !== null) contenders.push(borg());
+  if (versions.sqlite3 !== null) contenders.push(sqliteBackup());
+  const results = [];
+  for (const contender of contenders) {
+    results.push(measure(contender, rows));
+    await contender.end();
+  }
+  const missing = Object.keys(versions).filter((name) => versions[name] === null);
+  const report = `# Snapshots beside peers
+
+${table(results)}
+
+Conditions: one database of ${mega(databaseBytes)} (${rows} rows of text and random bytes, one index), ${updates} random
+single-row updates between the second and third snapshot; whole commands timed once each, the page cache warm; bytes
+are what the repository directory grew by. Holdfast's times include the client and a running daemon's job, and its
+snapshots include SQLite's \`quick_check\`, its restore the same check again; no peer checks a database. restic
+encrypts, borg was run without encryption, \`.backup\` keeps whole copies and its check reads the newest alone.
+
+${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version};
+${Object.values(versions)
+  .filter((version) => version !== null)
+  .join('; ')}${missing.length > 0 ? `; not installed: ${missing.join(', ')}` : ''}.
+
+Command: \`npm run bench -- --megabytes ${megabytes} --updates ${updates}\`
+`;
+  console.log(report);
+  if (megabytes >= 1024) writeFileSync(join(project, 'bench/snapshot-bench.md'), report);
+  const [ours] = results;
+  if (megabytes <= 1100 && updates <= 1000 && ours.updatedBytes > 1.5e6) {
+    console.error(
+      `Broken promise: ${mega(ours.updatedBytes)} added by ${updates} updates; at most 1.5 MB.`,
+    );
+    process.exitCode = 1;
+  }
+} finally {
+  if (options.keep) console.log(`Kept: ${root}`);
+  else if (existsSync(root)) rmSync(root, { recursive: true, force: true });
+}

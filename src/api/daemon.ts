@@ -1,0 +1,40 @@
+import { isoTime } from '../kernel/clock.ts';
+import { cannot } from '../kernel/errors.ts';
+import { PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from '../protocol/protocol-version.ts';
+import { daemonStatus, uptimeMs } from './daemon-status.ts';
+import type { HandlersOf } from './handler.ts';
+
+/** What this daemon can do beyond the protocol's first version; clients test for names, not versions. */
+const CAPABILITIES = ['events', 'quarantine', 'recovery', 'restore'] as const;
+
+export const daemonHandlers: HandlersOf<'daemon'> = {
+  'daemon.hello': ({ protocol }, context, session) => {
+    if (protocol < PROTOCOL_VERSION_MIN || protocol > PROTOCOL_VERSION) {
+      const state = `this daemon speaks ${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`;
+      throw cannot('PROTOCOL_MISMATCH', 'speak protocol', String(protocol), state, {
+        hint: `Use the client of daemon version ${context.version}.`,
+        details: { protocol: PROTOCOL_VERSION, protocolMin: PROTOCOL_VERSION_MIN },
+      });
+    }
+    session.greeted = true;
+    return {
+      protocol: PROTOCOL_VERSION,
+      protocolMin: PROTOCOL_VERSION_MIN,
+      version: context.version,
+      pid: process.pid,
+      ready: context.boot().ready,
+      capabilities: CAPABILITIES,
+    };
+  },
+  'daemon.ping': (_, context) => ({
+    at: isoTime(context.clock.nowMs()),
+    pid: process.pid,
+    uptimeMs: uptimeMs(context),
+  }),
+  'daemon.status': (_, context) => daemonStatus(context),
+  'daemon.shutdown': (_, context) => {
+    context.logger.info({}, 'shutdown asked for over the socket');
+    context.requestShutdown();
+    return { stopping: true };
+  },
+};

@@ -1,0 +1,142 @@
+import type { JobEvent } from '../jobs/job-events.ts';
+import { cannot } from '../kernel/errors.ts';
+import { newId } from '../kernel/ids.ts';
+import { EVENT_METHOD } from '../protocol/event.ts';
+import type { EventNotification, ValidParams } from '../protocol/method-map.ts';
+import type { Peer } from '../rpc/connection.ts';
+import { jobInShort } from './job-in-short.ts';
+
+type WithoutEnvelope<T> = T extends unknown ? Omit<T, 'subscriptionId' | 'seq'> : never;
+
+/** An event as it is published: without the envelope of a subscription. */
+export type DaemonEvent = WithoutEnvelope<Exclude<EventNotification, { type: 'gap' }>>;
+
+export const SUBSCRIPTIONS_PER_CLIENT_MAX = 16;
+
+interface Subscription {
+  readonly id: string;
+  readonly peer: Peer;
+  readonly wants: (event: DaemonEvent) => boolean;
+  /** Events come only after the answer that names the subscription. */
+  active: boolean;
+  readonly early: { readonly seq: number; readonly event: DaemonEvent }[];
+  missed: number;
+  missedSeq: number;
+}
+
+/** Hands the daemon's events to subscribers. Publishing never waits: who reads too slowly is told of a gap. */
+export class EventHub {
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #listening = new WeakSet<Peer>();
+  #seq = 0;
+
+  publish(event: DaemonEvent): void {
+    this.#seq += 1;
+    for (const subscription of this.#subscriptions.values()) {
+      if (!subscription.wants(event)) continue;
+      if (subscription.active) this.#send(subscription, this.#seq, event);
+      else subscription.early.push({ seq: this.#seq, event });
+    }
+  }
+
+  /** For `JobQueue.onEvent`. */
+  publishJobEvent(event: JobEvent): void {
+    if (event.type === 'job.changed') {
+      this.publish({ type: 'job.changed', job: jobInShort(event.job) });
+    } else if (event.type === 'job.progress') {
+      this.publish({ type: 'job.progress', jobId: event.jobId, progress: event.progress });
+    } else {
+      for (const line of event.lines) {
+        this.publish({ type: 'job.log', jobId: event.jobId, line });
+      }
+    }
+  }
+
+  /** @throws LIMIT_EXCEEDED */
+  subscribe(
+    peer: Peer,
+    { types, jobId }: ValidParams<'event.subscribe'>,
+    nowMs: number,
+  ): { subscriptionId: string; seq: number } {
+    this.#listenTo(peer);
+    const own = [...this.#subscriptions.values()].filter((each) => each.peer === peer);
+    if (own.length >= SUBSCRIPTIONS_PER_CLIENT_MAX) {
+      throw cannot('LIMIT_EXCEEDED', 'subscribe', 'event', `${own.length} subscriptions are open`, {
+        hint: 'End one of them with event.unsubscribe.',
+      });
+    }
+    const subscription: Subscription = {
+      id: newId(Math.round(nowMs)),
+      peer,
+      wants: (event) =>
+        (types === undefined || types.includes(event.type)) &&
+        (jobId === undefined || jobIdOf(event) === jobId),
+      active: false,
+      early: [],
+      missed: 0,
+      missedSeq: 0,
+    };
+    this.#subscriptions.set(subscription.id, subscription);
+    // By the next turn of the event loop the answer was written.
+    setImmediate(() => {
+      subscription.active = true;
+      for (const { seq, event } of subscription.early.splice(0)) {
+        this.#send(subscription, seq, event);
+      }
+    });
+    return { subscriptionId: subscription.id, seq: this.#seq };
+  }
+
+  /** False when the client has no such subscription. */
+  unsubscribe(peer: Peer, subscriptionId: string): boolean {
+    if (this.#subscriptions.get(subscriptionId)?.peer !== peer) return false;
+    return this.#subscriptions.delete(subscriptionId);
+  }
+
+  get subscriptionCount(): number {
+    return this.#subscriptions.size;
+  }
+
+  #listenTo(peer: Peer): void {
+    if (this.#listening.has(peer)) return;
+    this.#listening.add(peer);
+    const own = (): Subscription[] =>
+      [...this.#subscriptions.values()].filter((each) => each.peer === peer);
+    peer.onWritable(() => {
+      for (const subscription of own()) this.#tellGap(subscription);
+    });
+    peer.signal.addEventListener(
+      'abort',
+      () => {
+        for (const { id } of own()) this.#subscriptions.delete(id);
+      },
+      { once: true },
+    );
+  }
+
+  #send(subscription: Subscription, seq: number, event: DaemonEvent): void {
+    const { id, peer } = subscription;
+    if (!this.#subscriptions.has(id)) return;
+    const sent =
+      this.#tellGap(subscription) &&
+      peer.notify(EVENT_METHOD, { subscriptionId: id, seq, ...event });
+    if (sent) return;
+    subscription.missed += 1;
+    subscription.missedSeq = seq;
+  }
+
+  /** True when there is no gap to tell of (any more). */
+  #tellGap(subscription: Subscription): boolean {
+    const { id, peer, missed, missedSeq } = subscription;
+    if (missed === 0) return true;
+    const gap = { subscriptionId: id, seq: missedSeq, type: 'gap', missed };
+    if (!peer.notify(EVENT_METHOD, gap)) return false;
+    subscription.missed = 0;
+    return true;
+  }
+}
+
+function jobIdOf(event: DaemonEvent): string | null {
+  if (event.type === 'job.changed') return event.job.id;
+  return event.type === 'job.progress' || event.type === 'job.log' ? event.jobId : null;
+}

@@ -1,0 +1,182 @@
+import { HoldfastError } from '../kernel/errors.ts';
+import { statFamily } from '../sqlite/family.ts';
+import { databaseFingerprint } from '../sqlite/fingerprint.ts';
+import { type PinnedDatabase, type PinnedSet, pinDatabases } from '../sqlite/pinned-read.ts';
+import type { CapturedDatabase, DatabaseContext, DatabaseTask } from './database-task.ts';
+import type { FoundDatabase } from './find-databases.ts';
+import { type ReadAhead, readAhead } from './read-ahead.ts';
+import { storeDatabase } from './store-database.ts';
+
+export interface CapturedDatabases {
+  /** By absolute path; one that vanished meanwhile is not among them. */
+  readonly captured: ReadonlyMap<string, CapturedDatabase>;
+  /** Wall clock of the moment all of them are as of; null without databases. */
+  readonly momentMs: number | null;
+}
+
+/** How long an application may keep a database locked before the capture fails as BUSY. */
+const LOCK_TIMEOUT_MS = 30_000;
+/** Databases held at once, six descriptors each. */
+const PINNED_MAX = 100;
+/** Attempts at a moment at which nothing that was to be left out had changed. */
+const ROUNDS_MAX = 5;
+
+interface Division {
+  readonly unchanged: { readonly found: FoundDatabase; readonly captured: CapturedDatabase }[];
+  readonly tasks: DatabaseTask[];
+}
+
+/** Captures databases as of one moment; one that was not written since the parent is not opened by SQLite at all. */
+export async function captureDatabases(
+  found: readonly FoundDatabase[],
+  context: DatabaseContext,
+): Promise<CapturedDatabases> {
+  if (found.length === 0) return { captured: new Map(), momentMs: null };
+  const { unique, aliases } = await byInode(found);
+  const division = await divide(unique, context);
+  const ahead = await readAhead(division.tasks, context);
+  const { set, tasks, unchanged } = await pinBesideUnchanged(division, context);
+  const captured = new Map(unchanged.map((each) => [each.found.path, each.captured]));
+  try {
+    await storeSet(set, tasks, ahead, context, captured);
+  } finally {
+    await set.close();
+  }
+  for (let start = PINNED_MAX; start < tasks.length; start += PINNED_MAX) {
+    const more = await pinPresent(tasks.slice(start, start + PINNED_MAX), context);
+    try {
+      await storeSet(more, tasks, ahead, context, captured);
+    } finally {
+      await more.close();
+    }
+  }
+  for (const [alias, path] of aliases) {
+    const same = captured.get(path);
+    if (same === undefined) continue;
+    captured.set(alias.path, { ...same, record: { ...same.record, path: alias.logicalPath } });
+  }
+  return { captured, momentMs: set.momentMs };
+}
+
+/** Pins what has changed, at a moment at which the others still had not. */
+async function pinBesideUnchanged(
+  division: Division,
+  context: DatabaseContext,
+): Promise<Division & { set: PinnedSet }> {
+  let { unchanged, tasks } = division;
+  for (let round = 1; ; round++) {
+    const set = await pinPresent(tasks.slice(0, PINNED_MAX), context);
+    try {
+      const now = await divide(
+        unchanged.map((each) => each.found),
+        context,
+      );
+      if (now.tasks.length === 0 || round >= ROUNDS_MAX) {
+        if (!set.atOneMoment || tasks.length > PINNED_MAX || now.tasks.length > 0) {
+          context.report.warn('The databases are not all as of the same moment');
+        }
+        return { set, tasks, unchanged };
+      }
+      unchanged = now.unchanged;
+      tasks = [...tasks, ...now.tasks];
+    } catch (error) {
+      await set.close();
+      throw error;
+    }
+    await set.close();
+  }
+}
+
+/** Two names of one file share its locks, and a log under one of them: the name with a log is the one to read. */
+async function byInode(found: readonly FoundDatabase[]): Promise<{
+  unique: FoundDatabase[];
+  aliases: Map<FoundDatabase, string>;
+}> {
+  const readable = new Map<string, FoundDatabase>();
+  for (const database of found) {
+    const key = inodeOf(database);
+    const isFirst = !readable.has(key);
+    if (isFirst || (await statFamily(database.path)).wal !== null) readable.set(key, database);
+  }
+  const aliases = new Map<FoundDatabase, string>();
+  for (const database of found) {
+    const chosen = readable.get(inodeOf(database))!;
+    if (chosen !== database) aliases.set(database, chosen.path);
+  }
+  return { unique: [...readable.values()], aliases };
+}
+
+function inodeOf({ stat }: FoundDatabase): string {
+  return `${stat.dev}:${stat.ino}`;
+}
+
+async function divide(
+  found: readonly FoundDatabase[],
+  context: DatabaseContext,
+): Promise<Division> {
+  const { unchanged, tasks }: Division = { unchanged: [], tasks: [] };
+  for (const database of found) {
+    context.activity.signal.throwIfAborted();
+    const fingerprint = await databaseFingerprint(database.path);
+    const record = context.parent.database(database.logicalPath);
+    const isKnown =
+      record?.fingerprint === fingerprint &&
+      record.check.ok &&
+      (record.check.level === 'full' || context.checkLevel === 'quick');
+    if (isKnown && database.before !== null) {
+      const captured = {
+        content: database.before,
+        record: { ...record, method: 'unchanged' as const },
+      };
+      unchanged.push({ found: database, captured });
+    } else {
+      tasks.push({ found: database, fingerprint });
+    }
+  }
+  return { unchanged, tasks };
+}
+
+/** Pins those that are still there. */
+async function pinPresent(
+  tasks: readonly DatabaseTask[],
+  { clock, activity, scratchDirectory }: DatabaseContext,
+): Promise<PinnedSet> {
+  let paths = tasks.map((task) => task.found.path);
+  for (;;) {
+    try {
+      return await pinDatabases(paths, {
+        scratchDirectory,
+        timeoutMs: LOCK_TIMEOUT_MS,
+        clock,
+        signal: activity.signal,
+      });
+    } catch (error) {
+      const gone = error instanceof HoldfastError && error.code === 'PATH_NOT_FOUND';
+      const remaining = gone ? paths.filter((path) => path !== error.details?.['path']) : paths;
+      if (remaining.length === paths.length) throw error;
+      paths = remaining;
+    }
+  }
+}
+
+async function storeSet(
+  set: PinnedSet,
+  tasks: readonly DatabaseTask[],
+  ahead: ReadonlyMap<string, ReadAhead>,
+  context: DatabaseContext,
+  captured: Map<string, CapturedDatabase>,
+): Promise<void> {
+  const byPath = new Map(tasks.map((task) => [task.found.path, task]));
+  // In rollback mode writers wait for us: those databases are read, and let go, before the others.
+  const waitedFor = (database: PinnedDatabase): number => (database.journalMode === 'wal' ? 1 : 0);
+  const order = [...set.databases].sort((left, right) => waitedFor(left) - waitedFor(right));
+  for (const pinned of order) {
+    const task = byPath.get(pinned.path)!;
+    context.activity.progress({ currentFile: task.found.logicalPath });
+    captured.set(
+      pinned.path,
+      await storeDatabase(pinned, task, ahead.get(pinned.path) ?? null, context),
+    );
+    await pinned.close();
+  }
+}

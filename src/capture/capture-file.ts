@@ -1,0 +1,189 @@
+import type { BigIntStats } from 'node:fs';
+import { constants, type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Activity } from '../kernel/activity.ts';
+import { isDatabaseHeader } from '../sqlite/header.ts';
+import type { Content } from '../store/chunks/content.ts';
+import type { SkipRecord } from '../store/manifests/manifest.ts';
+import type { ContentSource, StoreWriter } from '../store/store.ts';
+import type { FileEntry } from '../store/trees/tree-entry.ts';
+import type { CaptureReport } from './capture-report.ts';
+import { type ListedEntry, skip, skipForError } from './select-files.ts';
+
+export interface FileContext {
+  readonly writer: StoreWriter;
+  readonly report: CaptureReport;
+  readonly activity: Activity;
+  readonly scratchDirectory: string;
+}
+
+export type CapturedFile =
+  | { readonly kind: 'file'; readonly entry: FileEntry }
+  | { readonly kind: 'skipped'; readonly skip: SkipRecord }
+  /** It is a database after all: nothing was stored. */
+  | { readonly kind: 'database' };
+
+/** Reads of a file that changes each time. */
+const ATTEMPTS_MAX = 3;
+const COPY_BLOCK_BYTES = 1024 * 1024;
+
+/**
+ * Stores an ordinary file. One that changes while it is read is read again; if it never holds still, what was read
+ * last is kept, and marked.
+ */
+export async function captureFile(
+  listed: ListedEntry,
+  before: Content | null,
+  context: FileContext,
+): Promise<CapturedFile> {
+  let handle: FileHandle;
+  try {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    handle = await open(listed.path, flags);
+  } catch (error) {
+    return { kind: 'skipped', skip: skipForError(listed.logicalPath, error) };
+  }
+  try {
+    const stat = await handle.stat({ bigint: true });
+    if (!stat.isFile()) {
+      return { kind: 'skipped', skip: skip(listed.logicalPath, 'special-file') };
+    }
+    if (await beginsAsDatabase(handle)) return { kind: 'database' };
+    return { kind: 'file', entry: await storeFile(handle, listed.name, before, context) };
+  } catch (error) {
+    if (!(error instanceof ReadFailure)) throw error;
+    return { kind: 'skipped', skip: skip(listed.logicalPath, 'unreadable', error.message) };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function beginsAsDatabase(handle: FileHandle): Promise<boolean> {
+  const { bytesRead, buffer } = await readFrom(handle, 0, 16);
+  return bytesRead === 16 && isDatabaseHeader(buffer);
+}
+
+async function storeFile(
+  handle: FileHandle,
+  name: string,
+  before: Content | null,
+  context: FileContext,
+): Promise<FileEntry> {
+  for (let attempt = 1; ; attempt++) {
+    context.activity.signal.throwIfAborted();
+    const stat = await handle.stat({ bigint: true });
+    try {
+      const content = await store(fileSource(handle, Number(stat.size)), before, context);
+      const after = await handle.stat({ bigint: true });
+      if (isSameState(stat, after)) return fileEntry(name, stat, content, false);
+      if (attempt >= ATTEMPTS_MAX) return fileEntry(name, stat, content, true);
+    } catch (error) {
+      if (!(error instanceof ShrunkFile)) throw error;
+      if (attempt >= ATTEMPTS_MAX) return storeCopy(handle, name, before, context);
+    }
+  }
+}
+
+/** A file that shrinks under every read: a copy of whatever it holds has at least a length of its own. */
+async function storeCopy(
+  handle: FileHandle,
+  name: string,
+  before: Content | null,
+  context: FileContext,
+): Promise<FileEntry> {
+  const directory = await mkdtemp(join(context.scratchDirectory, 'file-'));
+  try {
+    const copy = await open(join(directory, 'copy'), 'wx+', 0o600);
+    try {
+      const stat = await handle.stat({ bigint: true });
+      for (let at = 0; ; ) {
+        const { bytesRead, buffer } = await readFrom(handle, at, COPY_BLOCK_BYTES);
+        if (bytesRead === 0) break;
+        await copy.writeFile(buffer.subarray(0, bytesRead));
+        at += bytesRead;
+      }
+      const { size } = await copy.stat();
+      const content = await store(fileSource(copy, size), before, context);
+      return fileEntry(name, stat, content, true);
+    } finally {
+      await copy.close();
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function store(
+  source: ContentSource,
+  before: Content | null,
+  { writer, report, activity }: FileContext,
+): Promise<Content> {
+  return writer.writeContent(report.metered(source), before, activity);
+}
+
+class ShrunkFile extends Error {}
+/** The medium, not the snapshot, is at fault: the file is reported as unreadable. */
+class ReadFailure extends Error {}
+
+function fileSource(handle: FileHandle, bytes: number): ContentSource {
+  return {
+    bytes,
+    read: async (offset, lengthBytes) => {
+      const { bytesRead, buffer } = await readFrom(handle, offset, lengthBytes);
+      if (bytesRead < lengthBytes) throw new ShrunkFile();
+      return buffer;
+    },
+  };
+}
+
+async function readFrom(
+  handle: FileHandle,
+  offset: number,
+  lengthBytes: number,
+): Promise<{ bytesRead: number; buffer: Buffer }> {
+  const buffer = Buffer.allocUnsafeSlow(lengthBytes);
+  let bytesRead = 0;
+  while (bytesRead < lengthBytes) {
+    const got = await handle
+      .read(buffer, bytesRead, lengthBytes - bytesRead, offset + bytesRead)
+      .catch((error: Error) => {
+        throw new ReadFailure(error.message, { cause: error });
+      });
+    if (got.bytesRead === 0) break;
+    bytesRead += got.bytesRead;
+  }
+  return { bytesRead, buffer };
+}
+
+function isSameState(left: BigIntStats, right: BigIntStats): boolean {
+  return (
+    left.size === right.size && left.mtimeNs === right.mtimeNs && left.ctimeNs === right.ctimeNs
+  );
+}
+
+function fileEntry(name: string, stat: BigIntStats, content: Content, changed: boolean): FileEntry {
+  return {
+    type: 'file',
+    name,
+    ...ownership(stat),
+    content,
+    ctimeNs: String(stat.ctimeNs),
+    inode: String(stat.ino),
+    ...(changed ? { changedWhileReading: true } : {}),
+  };
+}
+
+/** The fields that entries of every type have. */
+export function ownership(stat: BigIntStats): {
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeNs: string;
+} {
+  return {
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    mtimeNs: String(stat.mtimeNs),
+  };
+}

@@ -1,0 +1,31 @@
+import type { Activity } from '../kernel/activity.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Content } from '../store/chunks/content.ts';
+import type { ManifestDatabase } from '../store/manifests/manifest.ts';
+import type { StoreWriter } from '../store/store.ts';
+import type { CaptureReport } from './capture-report.ts';
+import type { FoundDatabase } from './find-databases.ts';
+import type { ParentSnapshot } from './parent-snapshot.ts';
+
+/** What capturing a database needs. */
+export interface DatabaseContext {
+  readonly writer: StoreWriter;
+  readonly parent: ParentSnapshot;
+  readonly report: CaptureReport;
+  readonly activity: Activity;
+  readonly clock: Clock;
+  readonly scratchDirectory: string;
+  readonly checkLevel: 'quick' | 'full';
+}
+
+export interface CapturedDatabase {
+  readonly content: Content;
+  readonly record: ManifestDatabase;
+}
+
+/** A database that is read, with what was known of it before. */
+export interface DatabaseTask {
+  readonly found: FoundDatabase;
+  /** Taken before it is pinned: a later write can only make it look changed, never unchanged. */
+  readonly fingerprint: string;
+}

@@ -1,0 +1,172 @@
+import { isUtf8 } from 'node:buffer';
+import type { BigIntStats } from 'node:fs';
+import { lstat, readdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import picomatch from 'picomatch';
+import { messageOf, systemCode } from '../kernel/errors.ts';
+import { LOGICAL_PATH_BYTES_MAX } from '../kernel/limits.ts';
+import type { SkipReason, SkipRecord } from '../store/manifests/manifest.ts';
+import { isAtOrBelow, isOnTheWay } from './logical-paths.ts';
+import type { SelectedRoot } from './select-roots.ts';
+
+/** The one place that decides which files belong to a source: capture and fingerprints both ask it. */
+
+export interface ListedEntry {
+  readonly name: string;
+  /** Absolute; no component is a symlink. */
+  readonly path: string;
+  readonly logicalPath: string;
+  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly stat: BigIntStats;
+}
+
+export interface Listing {
+  /** Sorted by the bytes of their names. */
+  readonly entries: readonly ListedEntry[];
+  readonly skips: readonly SkipRecord[];
+  /** Set when the directory itself could not be listed; it has then no entries. */
+  readonly failure: SkipRecord | null;
+}
+
+export interface SelectionRules {
+  /** picomatch patterns against logical paths. */
+  readonly exclude: readonly string[];
+  /** Absolute paths of our own files: never entered. */
+  readonly forbiddenPaths: readonly string[];
+  /** Every root of the source: one that lies inside another is stored on its own. */
+  readonly roots: readonly SelectedRoot[];
+  /** Logical paths the selection is limited to, with all below them; absent: everything. */
+  readonly onlyPaths?: readonly string[];
+}
+
+/** Stats asked for at a time. */
+const STATS_AT_ONCE = 32;
+
+export class FileSelection {
+  readonly #isExcluded: (logicalPath: string) => boolean;
+  readonly #forbidden: readonly string[];
+  /** Device and inode of forbidden directories: they may be mounted at a second place. */
+  readonly #forbiddenInodes: ReadonlySet<string>;
+  readonly #roots: readonly SelectedRoot[];
+  readonly #onlyPaths: readonly string[] | undefined;
+
+  private constructor(
+    rules: SelectionRules,
+    forbidden: readonly string[],
+    forbiddenInodes: ReadonlySet<string>,
+  ) {
+    const patterns = [...rules.exclude];
+    this.#isExcluded = patterns.length === 0 ? () => false : picomatch(patterns, { dot: true });
+    this.#forbidden = forbidden;
+    this.#forbiddenInodes = forbiddenInodes;
+    this.#roots = rules.roots;
+    this.#onlyPaths = rules.onlyPaths;
+  }
+
+  static async create(rules: SelectionRules): Promise<FileSelection> {
+    const forbidden: string[] = [];
+    const inodes = new Set<string>();
+    for (const path of rules.forbiddenPaths) {
+      const real = await realpath(path).catch(() => path);
+      forbidden.push(real);
+      const stat = await lstat(real, { bigint: true }).catch(() => null);
+      if (stat?.isDirectory() === true) inodes.add(inodeOf(stat));
+    }
+    return new FileSelection(rules, forbidden, inodes);
+  }
+
+  /** What a directory holds of the source. Opens no file; symlinks are not followed. */
+  async list(directory: string, logicalPath: string): Promise<Listing> {
+    const names = await listNames(directory, logicalPath);
+    if (!Array.isArray(names)) return { entries: [], skips: [], failure: names };
+    const entries: ListedEntry[] = [];
+    const skips: SkipRecord[] = [];
+    for (let start = 0; start < names.length; start += STATS_AT_ONCE) {
+      const slice = names.slice(start, start + STATS_AT_ONCE);
+      const looks = slice.map((name) => this.#look(directory, logicalPath, name));
+      for (const seen of await Promise.all(looks)) {
+        if (seen === null) continue;
+        if ('reason' in seen) skips.push(seen);
+        else entries.push(seen);
+      }
+    }
+    return { entries, skips, failure: null };
+  }
+
+  /** @returns null for what the selection is not about */
+  async #look(
+    directory: string,
+    parentPath: string,
+    rawName: Buffer,
+  ): Promise<ListedEntry | SkipRecord | null> {
+    const name = rawName.toString('utf8');
+    const logicalPath = `${parentPath}/${name}`;
+    if (!isUtf8(rawName)) return skip(logicalPath, 'name-not-utf8', rawName.toString('hex'));
+    if (!this.#isWanted(logicalPath)) return null;
+    if (Buffer.byteLength(logicalPath) > LOGICAL_PATH_BYTES_MAX) {
+      return skip(logicalPath, 'path-too-long');
+    }
+    const path = join(directory, name);
+    const reason = this.#reasonByPath(path, logicalPath);
+    if (reason !== null) return skip(logicalPath, reason);
+    let stat: BigIntStats;
+    try {
+      stat = await lstat(path, { bigint: true });
+    } catch (error) {
+      return skipForError(logicalPath, error);
+    }
+    const kind = kindOf(stat);
+    if (kind === null) return skip(logicalPath, 'special-file', specialKindOf(stat));
+    if (kind === 'directory' && this.#forbiddenInodes.has(inodeOf(stat))) {
+      return skip(logicalPath, 'own-files');
+    }
+    return { name, path, logicalPath, kind, stat };
+  }
+
+  #isWanted(logicalPath: string): boolean {
+    return this.#onlyPaths?.some((wanted) => isOnTheWay(logicalPath, wanted)) ?? true;
+  }
+
+  #reasonByPath(path: string, logicalPath: string): SkipReason | null {
+    if (this.#forbidden.some((own) => isAtOrBelow(path, own))) return 'own-files';
+    if (this.#roots.some((root) => root.path === path)) return 'other-root';
+    return this.#isExcluded(logicalPath) ? 'excluded' : null;
+  }
+}
+
+async function listNames(directory: string, logicalPath: string): Promise<Buffer[] | SkipRecord> {
+  try {
+    const names = await readdir(directory, { encoding: 'buffer' });
+    return names.sort(Buffer.compare);
+  } catch (error) {
+    return skipForError(logicalPath, error);
+  }
+}
+
+export function skip(path: string, reason: SkipReason, message?: string): SkipRecord {
+  return message === undefined ? { path, reason } : { path, reason, message };
+}
+
+/** What cannot be looked at or read is left out of the snapshot and said so; nothing else is left out for an error. */
+export function skipForError(path: string, error: unknown): SkipRecord {
+  const code = systemCode(error);
+  if (code === undefined) throw error;
+  const gone = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP';
+  return skip(path, gone ? 'vanished' : 'unreadable', messageOf(error));
+}
+
+function kindOf(stat: BigIntStats): ListedEntry['kind'] | null {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'directory';
+  return stat.isSymbolicLink() ? 'symlink' : null;
+}
+
+function specialKindOf(stat: BigIntStats): string {
+  if (stat.isFIFO()) return 'pipe';
+  if (stat.isSocket()) return 'socket';
+  return 'device';
+}
+
+function inodeOf(stat: BigIntStats): string {
+  return `${stat.dev}:${stat.ino}`;
+}

@@ -1,0 +1,66 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { SourceSettings } from '../config/settings.ts';
+import { isSidecarName } from '../sqlite/family.ts';
+import { FileSelection, type ListedEntry, type Listing } from './select-files.ts';
+import { type SelectedRoot, selectRoots } from './select-roots.ts';
+
+/**
+ * Folds what `stat` says of every selected file into one value. No file is opened, so the daemon may compute it.
+ * What a mere reader changes is left out: `-shm`, `-journal`, an empty `-wal`, times of directories, link counts.
+ */
+export class FingerprintBuilder {
+  readonly #hash: Hash = createHash('sha256');
+
+  addRoot(root: SelectedRoot): void {
+    const state = root.stat === null ? 'missing' : (root.sameAs ?? 'present');
+    this.#hash.update(`root\0${root.prefix}\0${root.path}\0${state}\n`);
+  }
+
+  /** Listings in the order of the walk: a directory first, then those in it by name. */
+  addListing(listing: Listing): void {
+    const names = new Set(listing.entries.map((entry) => entry.name));
+    for (const entry of listing.entries) {
+      if (!isPassing(entry, names)) this.#hash.update(lineOf(entry));
+    }
+    if (listing.failure !== null) this.#hash.update(`${listing.failure.reason}\n`);
+  }
+
+  digest(): string {
+    return this.#hash.digest('hex').slice(0, 32);
+  }
+}
+
+function lineOf({ logicalPath, kind, stat }: ListedEntry): string {
+  const fields = [logicalPath, kind, stat.mode, stat.uid, stat.gid];
+  if (kind !== 'directory') fields.push(stat.ino, stat.size, stat.mtimeNs);
+  return `${fields.join('\0')}\n`;
+}
+
+/** True for files that SQLite makes, changes and removes while a database is only read. */
+function isPassing(entry: ListedEntry, names: ReadonlySet<string>): boolean {
+  const sidecar = isSidecarName(entry.name);
+  if (entry.kind !== 'file' || sidecar === null || !names.has(sidecar.main)) return false;
+  return sidecar.suffix !== '-wal' || entry.stat.size === 0n;
+}
+
+/** The value that `captureSource` writes into a full snapshot's manifest if nothing is written meanwhile. */
+export async function sourceFingerprint(
+  source: SourceSettings,
+  forbiddenPaths: readonly string[],
+): Promise<string> {
+  const roots = await selectRoots(source.roots);
+  const selection = await FileSelection.create({ exclude: source.exclude, forbiddenPaths, roots });
+  const builder = new FingerprintBuilder();
+  const visit = async (directory: string, logicalPath: string): Promise<void> => {
+    const listing = await selection.list(directory, logicalPath);
+    builder.addListing(listing);
+    for (const entry of listing.entries) {
+      if (entry.kind === 'directory') await visit(entry.path, entry.logicalPath);
+    }
+  };
+  for (const root of roots) {
+    builder.addRoot(root);
+    if (root.stat !== null && root.sameAs === null) await visit(root.path, root.prefix);
+  }
+  return builder.digest();
+}

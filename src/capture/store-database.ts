@@ -1,0 +1,80 @@
+import { isoTime } from '../kernel/clock.ts';
+import { messageOf, systemCode } from '../kernel/errors.ts';
+import { checkConnection } from '../sqlite/database-check.ts';
+import type { DatabaseHeader } from '../sqlite/header.ts';
+import type { PinnedDatabase } from '../sqlite/pinned-read.ts';
+import type { DatabaseCheck, ManifestDatabase } from '../store/manifests/manifest.ts';
+import type { CapturedDatabase, DatabaseContext, DatabaseTask } from './database-task.ts';
+import { type ReadAhead, rollbackState } from './read-ahead.ts';
+
+/** Stores and checks one pinned database. A damaged one is stored too, as evidence, with what is wrong with it. */
+export async function storeDatabase(
+  pinned: PinnedDatabase,
+  task: DatabaseTask,
+  ahead: ReadAhead | null,
+  context: DatabaseContext,
+): Promise<CapturedDatabase> {
+  const { writer, report, activity } = context;
+  const header = await pinned.readHeader();
+  const isCurrent =
+    ahead !== null &&
+    pinned.method === 'pinned' &&
+    pinned.journalMode === 'rollback' &&
+    (await rollbackState(pinned.path, header)) === ahead.state;
+  const content = isCurrent
+    ? ahead.content
+    : await writer.writeContent(report.metered(pinned.image), task.found.before, activity);
+  const check = checkPinned(pinned, context);
+  if (!check.ok) {
+    report.warn(`${task.found.logicalPath} is damaged: ${check.messages[0] ?? 'its check failed'}`);
+  }
+  return { content, record: databaseRecord(pinned, header, task, check) };
+}
+
+function checkPinned(pinned: PinnedDatabase, context: DatabaseContext): DatabaseCheck {
+  const { clock, checkLevel: level } = context;
+  const startedMs = clock.monotonicMs();
+  const messages: string[] = [];
+  if (pinned.failure !== null) messages.push(pinned.failure);
+  if (pinned.image.fault !== null) messages.push(pinned.image.fault);
+  try {
+    const result = pinned.withConnection((database) => checkConnection(database, level));
+    messages.push(...(result?.messages ?? []));
+    if (result !== null && !result.ok && messages.length === 0) messages.push('its check failed');
+  } catch (error) {
+    // One database that cannot be checked must not cost the snapshot of everything else.
+    if (systemCode(error)?.startsWith('SQLITE_') !== true) throw error;
+    messages.push(messageOf(error));
+  }
+  return {
+    level,
+    ok: messages.length === 0,
+    messages,
+    durationMs: Math.round(clock.monotonicMs() - startedMs),
+    at: isoTime(clock.nowMs()),
+  };
+}
+
+function databaseRecord(
+  pinned: PinnedDatabase,
+  header: DatabaseHeader | null,
+  task: DatabaseTask,
+  check: DatabaseCheck,
+): ManifestDatabase {
+  return {
+    path: task.found.logicalPath,
+    journalMode: header?.journalMode ?? pinned.journalMode,
+    pageBytes: pinned.pageBytes,
+    pageCount: pinned.pageCount,
+    encoding: header?.encoding ?? 'UTF-8',
+    autoVacuum: header?.autoVacuum ?? false,
+    userVersion: header?.userVersion ?? 0,
+    applicationId: header?.applicationId ?? 0,
+    schemaCookie: header?.schemaCookie ?? 0,
+    changeCounter: header?.changeCounter ?? 0,
+    walBytes: pinned.walBytes,
+    fingerprint: task.fingerprint,
+    check,
+    method: pinned.method,
+  };
+}

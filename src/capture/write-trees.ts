@@ -1,0 +1,139 @@
+import { isUtf8 } from 'node:buffer';
+import { readlink } from 'node:fs/promises';
+import type { ManifestDatabase, SkipRecord } from '../store/manifests/manifest.ts';
+import type { DatabaseEntry, SymlinkEntry, TreeEntry } from '../store/trees/tree-entry.ts';
+import { captureDatabases } from './capture-databases.ts';
+import { captureFile, ownership } from './capture-file.ts';
+import type { CapturedDatabase, DatabaseContext } from './database-task.ts';
+import { contentOf, foundDatabase, isSidecarOf } from './find-databases.ts';
+import type { ParentDirectory } from './parent-snapshot.ts';
+import { type FileSelection, type ListedEntry, skip, skipForError } from './select-files.ts';
+
+/**
+ * Walks the roots again, after the databases were captured, and stores files and directories from the bottom up.
+ * One directory of each level is in memory at a time.
+ */
+export class TreeCapture {
+  /** Records of the databases that the trees hold, in the order of the walk. */
+  readonly databases: ManifestDatabase[] = [];
+  readonly #selection: FileSelection;
+  readonly #context: DatabaseContext;
+  readonly #captured: Map<string, CapturedDatabase>;
+
+  constructor(
+    selection: FileSelection,
+    captured: ReadonlyMap<string, CapturedDatabase>,
+    context: DatabaseContext,
+  ) {
+    this.#selection = selection;
+    this.#captured = new Map(captured);
+    this.#context = context;
+  }
+
+  /** @returns the id of the tree object; null when the directory cannot be listed, which is then reported */
+  async writeDirectory(
+    directory: string,
+    logicalPath: string,
+    before: ParentDirectory,
+  ): Promise<string | null> {
+    const { activity, report, writer } = this.#context;
+    activity.signal.throwIfAborted();
+    const listing = await this.#selection.list(directory, logicalPath);
+    for (const record of listing.skips) report.skip(record);
+    if (listing.failure !== null) {
+      report.skip(listing.failure);
+      return null;
+    }
+    const entries: TreeEntry[] = [];
+    const databases = new Set<string>();
+    for (const listed of listing.entries) {
+      if (listed.kind === 'file' && isSidecarOf(listed.name, databases)) {
+        report.skip(skip(listed.logicalPath, 'database-sidecar'));
+        continue;
+      }
+      const entry = await this.#capture(listed, before);
+      if (entry === null) continue;
+      if ('reason' in entry) {
+        report.skip(entry);
+        continue;
+      }
+      if (entry.type === 'database') databases.add(entry.name);
+      entries.push(entry);
+    }
+    return writer.writeTree(entries);
+  }
+
+  /** @returns null for what is left out and already reported */
+  async #capture(
+    listed: ListedEntry,
+    before: ParentDirectory,
+  ): Promise<TreeEntry | SkipRecord | null> {
+    const { report } = this.#context;
+    if (listed.kind === 'directory') {
+      const children = await before.directory(listed.name);
+      const tree = await this.writeDirectory(listed.path, listed.logicalPath, children);
+      if (tree === null) return null;
+      report.directories += 1;
+      return { type: 'directory', name: listed.name, ...ownership(listed.stat), tree };
+    }
+    if (listed.kind === 'symlink') return this.#symlink(listed);
+    const captured = this.#captured.get(listed.path);
+    return captured === undefined
+      ? this.#file(listed, before.get(listed.name))
+      : this.#database(listed, captured);
+  }
+
+  async #symlink(listed: ListedEntry): Promise<SymlinkEntry | SkipRecord> {
+    const { name, path, logicalPath, stat } = listed;
+    try {
+      const target = await readlink(path, { encoding: 'buffer' });
+      if (!isUtf8(target)) return skip(logicalPath, 'name-not-utf8', target.toString('hex'));
+      this.#context.report.symlinks += 1;
+      return { type: 'symlink', name, ...ownership(stat), target: target.toString() };
+    } catch (error) {
+      return skipForError(logicalPath, error);
+    }
+  }
+
+  async #file(
+    listed: ListedEntry,
+    known: TreeEntry | undefined,
+  ): Promise<TreeEntry | SkipRecord | null> {
+    const { report, parent, activity } = this.#context;
+    if (known?.type === 'file' && parent.isUnchanged(known, listed.stat)) {
+      report.files += 1;
+      report.fileDone(known.content.bytes);
+      return { ...known, ...ownership(listed.stat) };
+    }
+    activity.progress({ currentFile: listed.logicalPath });
+    const result = await captureFile(listed, contentOf(known), this.#context);
+    if (result.kind === 'skipped') return result.skip;
+    if (result.kind === 'database') return this.#lateDatabase(listed, known);
+    report.files += 1;
+    report.fileDone(result.entry.content.bytes);
+    if (result.entry.changedWhileReading === true) report.changed(listed.logicalPath);
+    return result.entry;
+  }
+
+  #database(listed: ListedEntry, captured: CapturedDatabase): DatabaseEntry {
+    const { report } = this.#context;
+    const { content, record } = captured;
+    report.databases += 1;
+    report.fileDone(content.bytes);
+    this.databases.push(record);
+    return { type: 'database', name: listed.name, ...ownership(listed.stat), content };
+  }
+
+  /** A database that was not there when the others were pinned is as of a moment of its own. */
+  async #lateDatabase(
+    listed: ListedEntry,
+    known: TreeEntry | undefined,
+  ): Promise<DatabaseEntry | SkipRecord> {
+    const found = foundDatabase(listed, known);
+    const { captured } = await captureDatabases([found], this.#context);
+    const database = captured.get(listed.path);
+    if (database === undefined) return skip(listed.logicalPath, 'vanished');
+    this.#context.report.warn(`${listed.logicalPath} appeared during the capture: it is newer`);
+    return this.#database(listed, database);
+  }
+}

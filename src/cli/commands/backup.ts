@@ -1,0 +1,25 @@
+import type { CommandRun } from '../context.ts';
+import type { GlobalOptions } from '../global-options.ts';
+import { runJob } from '../run-job.ts';
+
+interface BackupOptions extends GlobalOptions {
+  readonly type: 'full' | 'config' | 'data';
+  readonly tag?: readonly string[];
+  readonly reason?: string;
+  readonly wait: boolean;
+}
+
+/** `holdfast backup [SOURCE]` */
+export const run: CommandRun<BackupOptions> = (context, [sourceId], options) => {
+  const params = {
+    ...(sourceId === undefined ? {} : { sourceId }),
+    type: options.type,
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+    ...(options.tag === undefined ? {} : { tags: options.tag }),
+  };
+  return runJob(context, options, {
+    method: 'snapshot.create',
+    params,
+    offline: { kind: 'backup', params: { ...params, origin: 'manual' } },
+  });
+};

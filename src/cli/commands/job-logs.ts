@@ -1,0 +1,44 @@
+import { sleep } from '../../kernel/clock.ts';
+import { type CommandContext, type CommandRun, withDaemon } from '../context.ts';
+import type { DaemonConnection } from '../daemon-connection.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../global-options.ts';
+import { formatTime } from '../output/format-time.ts';
+import { printable } from '../output/printable.ts';
+import { printJson } from '../report.ts';
+
+interface LogOptions extends GlobalOptions {
+  readonly follow?: boolean;
+  readonly from: number;
+}
+
+const LINES_PER_CALL = 1000;
+const FOLLOW_POLL_MS = 500;
+
+/** `holdfast job logs ID [--follow]`: one line each; under --json one document per line. */
+export const run: CommandRun<LogOptions> = (context, [id], options) =>
+  withDaemon(context, options, async (daemon) => {
+    let fromSeq = options.from;
+    for (;;) {
+      const page = await printPage(context, daemon, options, id!, fromSeq);
+      fromSeq = page.nextSeq;
+      if (page.nextCursor !== null) continue;
+      if (page.finished || options.follow !== true) return EXIT.ok;
+      await sleep(context.clock, FOLLOW_POLL_MS, context.signal);
+    }
+  });
+
+async function printPage(
+  context: CommandContext,
+  daemon: DaemonConnection,
+  options: LogOptions,
+  id: string,
+  fromSeq: number,
+) {
+  const page = await daemon.call('job.logs', { id, fromSeq, limit: LINES_PER_CALL });
+  for (const line of page.items) {
+    if (options.json === true) printJson(context, line);
+    else context.terminal.out(`${formatTime(line.at)} ${line.stream} ${printable(line.message)}`);
+  }
+  return page;
+}

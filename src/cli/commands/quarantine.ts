@@ -1,0 +1,82 @@
+import { resolve } from 'node:path';
+import { cannot } from '../../kernel/errors.ts';
+import type { QuarantineItem } from '../../protocol/method-map.ts';
+import { requireConfirmation } from '../confirmation.ts';
+import { type CommandRun, withDaemon } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../global-options.ts';
+import { formatBytes } from '../output/format-bytes.ts';
+import { formatDuration, formatTime } from '../output/format-time.ts';
+import type { Column } from '../output/table.ts';
+import { printDocument, printList } from '../report.ts';
+
+interface ListOptions extends GlobalOptions {
+  readonly limit: number;
+  readonly cursor?: string;
+  readonly source?: string;
+}
+
+const COLUMNS: readonly Column<QuarantineItem>[] = [
+  { title: 'ID', cell: ({ id }) => id },
+  { title: 'SINCE', cell: ({ at }) => formatTime(at) },
+  { title: 'REASON', cell: ({ reason }) => reason },
+  { title: 'SIZE', align: 'right', cell: ({ bytes }) => formatBytes(bytes) },
+  { title: 'FROM', cell: ({ items }) => items.map(({ target }) => target).join(', ') },
+  { title: 'NOTE', cell: ({ note }) => note },
+];
+
+/** `holdfast quarantine` */
+export const list: CommandRun<ListOptions> = (context, _args, options) =>
+  withDaemon(context, options, async (daemon) => {
+    const page = await daemon.call('recovery.quarantineList', {
+      limit: options.limit,
+      ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
+      ...(options.source === undefined ? {} : { sourceId: options.source }),
+    });
+    printList(context, options, page, COLUMNS, 'Nothing is in quarantine.');
+    return EXIT.ok;
+  });
+
+interface RestoreOptions extends GlobalOptions {
+  readonly to: string;
+}
+
+/** `holdfast quarantine restore ID --to DIR`: a copy, beside which the quarantined one stays. */
+export const restore: CommandRun<RestoreOptions> = (context, [id], options) =>
+  withDaemon(context, options, async (daemon) => {
+    const restored = await daemon.call('recovery.quarantineRestore', {
+      id: id!,
+      directory: resolve(options.to),
+    });
+    printDocument(context, options, restored, ({ directory }) => `Copied to ${directory}`);
+    return EXIT.ok;
+  });
+
+interface PurgeOptions extends GlobalOptions {
+  readonly olderThan?: number;
+  readonly yes?: boolean;
+}
+
+/** `holdfast quarantine purge (ID | --older-than 30d)` */
+export const purge: CommandRun<PurgeOptions> = async (context, [id], options) => {
+  const { olderThan } = options;
+  if ((id === undefined) === (olderThan === undefined)) {
+    throw cannot('INVALID_PARAMS', 'purge', 'quarantine', 'it is not clear what to delete', {
+      hint: 'Give either an id, or --older-than with a duration such as 30d.',
+    });
+  }
+  const thing = id ?? `everything older than ${formatDuration(olderThan!)}`;
+  await requireConfirmation(context, options, {
+    verb: 'purge from quarantine',
+    thing,
+    question: `Delete ${thing} from quarantine for ever?`,
+  });
+  return withDaemon(context, options, async (daemon) => {
+    const params = id === undefined ? { olderThanMs: olderThan! } : { id };
+    const answer = await daemon.call('recovery.quarantinePurge', params);
+    printDocument(context, options, answer, ({ purged }) =>
+      purged.length === 0 ? 'Nothing to delete.' : `Deleted ${purged.join(', ')}`,
+    );
+    return EXIT.ok;
+  });
+};

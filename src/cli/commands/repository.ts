@@ -1,0 +1,48 @@
+import type { MethodResult } from '../../protocol/method-map.ts';
+import type { CommandRun } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../global-options.ts';
+import { offlineSettings } from '../offline.ts';
+import { formatBytes } from '../output/format-bytes.ts';
+import { renderFields } from '../output/table.ts';
+import { printDocument } from '../report.ts';
+import { runJob } from '../run-job.ts';
+import { askOrRead } from './snapshots.ts';
+
+/** `holdfast repository stats` */
+export const statistics: CommandRun<GlobalOptions> = async (context, _args, options) => {
+  const document = await askOrRead(context, options, 'repository.statistics', {});
+  printDocument(context, options, document, renderStatistics);
+  return EXIT.ok;
+};
+
+export function renderStatistics(repository: MethodResult<'repository.statistics'>): string {
+  const { rawBytes, uniqueBytes, packBytes } = repository;
+  const factor = packBytes > 0 ? `, a factor of ${(rawBytes / packBytes).toFixed(1)}` : '';
+  return renderFields([
+    ['repository', repository.path],
+    ['id', repository.repositoryId],
+    ['snapshots', String(repository.snapshots)],
+    ['packs', `${repository.packs}, ${formatBytes(packBytes)}`],
+    ['chunks', `${repository.chunks}, ${repository.deltaChunks} of them deltas`],
+    ['unique data', formatBytes(uniqueBytes)],
+    ['as plain copies', `${formatBytes(rawBytes)}${factor}`],
+  ]);
+}
+
+/** `holdfast repository init` */
+export const init: CommandRun<GlobalOptions> = async (context, _args, options) => {
+  const { repositoryDirectory: path } = await offlineSettings(context, options);
+  const { initRepository } = await import('../../store/repository.ts');
+  await initRepository(path, { clock: context.clock });
+  printDocument(context, options, { path }, () => `There is a repository in ${path}`);
+  return EXIT.ok;
+};
+
+/** `holdfast repository rebuild` */
+export const rebuild: CommandRun<GlobalOptions> = (context, _args, options) =>
+  runJob(context, options, {
+    method: 'repository.rebuild',
+    params: {},
+    offline: { kind: 'rebuild', params: {} },
+  });

@@ -1,0 +1,131 @@
+import type { FinishedJob } from '../job-outcome.ts';
+import { recoveredDatabases } from '../recovered-databases.ts';
+import { counted } from './counted.ts';
+import {
+  documentField,
+  type LooseDocument,
+  listField,
+  numberField,
+  textField,
+} from './document-fields.ts';
+import { formatBytes } from './format-bytes.ts';
+import { formatDuration } from './format-time.ts';
+import { printable } from './printable.ts';
+import type { Tone } from './style.ts';
+import { type Column, renderTable } from './table.ts';
+
+/** The end of a job in words, for stdout; '' where there is nothing to say. Errors are shown elsewhere. */
+export function renderJobSummary(job: FinishedJob, color: boolean): string {
+  const { result } = job;
+  if (result === null) return job.status === 'cancelled' ? 'Cancelled.' : '';
+  const render = RENDERERS[job.kind];
+  return render(result, color);
+}
+
+const RENDERERS: Readonly<
+  Record<FinishedJob['kind'], (result: LooseDocument, color: boolean) => string>
+> = {
+  backup: renderBackup,
+  restore: renderRestore,
+  recover: renderRecovery,
+  verify: (result) => {
+    const verified = listField(result, 'verified');
+    return `Verified ${counted(verified.length, 'snapshot')}: all ok.`;
+  },
+  check: (result) => {
+    const figure = (name: string): number => numberField(result, name) ?? 0;
+    const read = figure('readBytes') > 0 ? `, ${formatBytes(figure('readBytes'))} read` : '';
+    return `The repository is sound: ${counted(figure('snapshots'), 'snapshot')} in ${counted(figure('packs'), 'pack')}${read}.`;
+  },
+  rebuild: (result) => {
+    const snapshots = numberField(result, 'snapshots');
+    return snapshots === null
+      ? 'The catalog was rebuilt.'
+      : `The catalog was rebuilt: ${counted(snapshots, 'snapshot')}.`;
+  },
+  reconcile: () => 'Leftovers of interrupted work were dealt with.',
+};
+
+function renderBackup(result: LooseDocument): string {
+  const statistics = documentField(result, 'statistics');
+  const figure = (name: string): number => numberField(statistics, name) ?? 0;
+  const id = textField(result, 'shortId') ?? textField(result, 'snapshotId') ?? '';
+  const flaws: string[] = [];
+  if (result['good'] === false) flaws.push('a database failed its check: kept as evidence');
+  const skipped = numberField(result, 'skippedCount') ?? 0;
+  if (skipped > 0) flaws.push(`${counted(skipped, 'entry', 'entries')} skipped`);
+  const changed = numberField(result, 'changedWhileReading') ?? 0;
+  if (changed > 0) flaws.push(`${counted(changed, 'file')} changed while being read`);
+  const what = [
+    counted(figure('databases'), 'database'),
+    counted(figure('files'), 'file'),
+    formatBytes(figure('totalBytes')),
+    `${formatBytes(figure('addedBytes'))} added`,
+    `skew ${formatDuration(numberField(result, 'skewMs') ?? 0)}`,
+    ...flaws,
+  ];
+  return printable(`Snapshot ${id} of ${textField(result, 'sourceId') ?? '?'}: ${what.join(', ')}`);
+}
+
+const ENTRY_COLUMNS: readonly Column<LooseDocument>[] = [
+  { title: 'ACTION', cell: (entry) => textField(entry, 'action') ?? '' },
+  {
+    title: 'SIZE',
+    align: 'right',
+    cell: (entry) => formatBytes(numberField(entry, 'bytes') ?? 0),
+  },
+  { title: 'PATH', cell: (entry) => textField(entry, 'logicalPath') ?? '' },
+  { title: 'TARGET', cell: (entry) => textField(entry, 'target') ?? '' },
+  { title: 'REASON', cell: (entry) => textField(entry, 'reason') ?? '' },
+];
+
+function renderRestore(result: LooseDocument, color: boolean): string {
+  const id = (textField(result, 'snapshotId') ?? '').slice(0, 8);
+  const isDryRun = result['dryRun'] === true;
+  const totals = documentField(result, 'totals') ?? result;
+  const figure = (name: string): number => numberField(totals, name) ?? 0;
+  const parts = ['created', 'overwritten', 'unchanged', 'skipped'].map(
+    (name) => `${figure(name)} ${name}`,
+  );
+  parts.push(formatBytes(figure(isDryRun ? 'bytesPlanned' : 'bytesWritten')));
+  const lines = isDryRun ? [renderTable(ENTRY_COLUMNS, listField(result, 'entries'), color)] : [];
+  const omitted = figure('entriesOmitted');
+  if (isDryRun && omitted > 0) lines.push(`and ${counted(omitted, 'entry', 'entries')} more`);
+  lines.push(`${isDryRun ? 'Would restore' : 'Restored'} snapshot ${id}: ${parts.join(', ')}`);
+  const quarantine = textField(result, 'quarantineId');
+  if (quarantine !== null) lines.push(`What was replaced is in quarantine: ${quarantine}`);
+  const before = textField(result, 'preRestoreSnapshotId');
+  if (before !== null) lines.push(`Snapshot of what was there before: ${before.slice(0, 8)}`);
+  return lines.join('\n');
+}
+
+const STATE_TONES: Readonly<Record<string, Tone>> = {
+  ok: 'good',
+  skipped: 'good',
+  recovered: 'warning',
+  busy: 'warning',
+  encrypted: 'warning',
+  regressed: 'bad',
+  missing: 'bad',
+  'needs-operator': 'bad',
+};
+
+export const DATABASE_COLUMNS: readonly Column<LooseDocument>[] = [
+  {
+    title: 'STATE',
+    cell: (database) => {
+      const state = textField(database, 'state') ?? 'unknown';
+      const tone = STATE_TONES[state];
+      return tone === undefined ? { text: state } : { text: state, tone };
+    },
+  },
+  { title: 'DATABASE', cell: (database) => textField(database, 'path') ?? '' },
+  { title: 'REASON', cell: (database) => textField(database, 'reason') ?? '' },
+  { title: 'REPORT', cell: (database) => textField(database, 'reportId') ?? '' },
+];
+
+function renderRecovery(result: LooseDocument, color: boolean): string {
+  const databases = recoveredDatabases(result);
+  if (databases.length === 0) return 'No databases to check.';
+  return renderTable(DATABASE_COLUMNS, databases, color);
+}

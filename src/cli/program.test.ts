@@ -1,0 +1,147 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { EXIT } from './exit-codes.ts';
+import { runLine } from './testing/run-line.ts';
+import {
+  type ScriptedDaemon,
+  scriptedJob,
+  startScriptedDaemon,
+} from './testing/scripted-daemon.ts';
+
+let daemon: ScriptedDaemon | null = null;
+
+afterEach(async () => {
+  await daemon?.stop();
+  daemon = null;
+});
+
+async function withScript(script: Parameters<typeof startScriptedDaemon>[0]) {
+  daemon = await startScriptedDaemon(script);
+  const environment = { HOLDFAST_SOCKET: daemon.socketPath };
+  return {
+    calls: daemon.calls,
+    line: (argv: string[], options: Parameters<typeof runLine>[1] = {}) =>
+      runLine(argv, { environment, ...options }),
+  };
+}
+
+describe('usage errors', () => {
+  it.each([
+    [['nonsense']],
+    [['backup', '--type', 'half']],
+    [['backup', 'a', 'b']],
+    [['snapshots', '--limit', '0']],
+    [['check', '--read-data-subset', '5']],
+    [['quarantine', 'purge', '--older-than', 'long']],
+    [['quarantine', 'restore', 'x']],
+    [['restore']],
+    [['restore', 'latest']],
+    [['restore', 'latest', '--to', 'x', '--in-place']],
+    [['verify', 'abcd', '--all']],
+    [['recover', '--force', '--check-only']],
+    [['quarantine', 'purge']],
+    [['service', 'print', 'upstart']],
+    [['show']],
+    [['--unknown', 'status']],
+  ])('%j is refused with exit code 2 and says why on stderr', async (argv) => {
+    const result = await runLine(argv, { environment: { HOLDFAST_SOCKET: '/nonexistent' } });
+    expect(result.exitCode).toBe(EXIT.usage);
+    expect(result.stderr).not.toBe('');
+    expect(result.stdout).toBe('');
+  });
+
+  it('help and version are no errors', async () => {
+    const help = await runLine(['--help']);
+    expect(help).toMatchObject({ exitCode: 0, stderr: '' });
+    for (const command of ['daemon', 'backup', 'restore', 'recover', 'doctor', 'quarantine']) {
+      expect(help.stdout).toContain(`\n  ${command}`);
+    }
+    expect(help.stdout).not.toContain('doctor-probe');
+    expect(await runLine(['--version'])).toMatchObject({ exitCode: 0, stdout: '1.2.3\n' });
+    const version = await runLine(['version', '--json']);
+    expect(version.document).toMatchObject({ version: '1.2.3', protocol: 1 });
+  });
+
+  it('under --json an error is a document', async () => {
+    const result = await runLine(['status', '--json', '--socket', '/nonexistent/s']);
+    expect(result.exitCode).toBe(EXIT.unreachable);
+    expect(result.document).toMatchObject({ error: { code: 'DAEMON_UNREACHABLE' } });
+  });
+});
+
+describe('lists', () => {
+  it('are {items, nextCursor} under --json and say how to go on otherwise', async () => {
+    const { calls, line } = await withScript({
+      'job.list': () => ({ items: [scriptedJob({})], nextCursor: 'c2' }),
+    });
+    const { document } = await line(['jobs', '--json', '--limit', '1', '--status', 'running']);
+    expect(document).toMatchObject({ items: [{ id: 'job-1' }], nextCursor: 'c2' });
+    expect(calls[0]!.params).toEqual({ limit: 1, status: ['running'] });
+    const { stdout, stderr } = await line(['jobs']);
+    expect(stdout).toContain('job-1');
+    expect(stderr).toContain('--cursor c2');
+  });
+
+  it('job logs are read to the end, page by page, and are NDJSON under --json', async () => {
+    const lineOf = (seq: number) => ({
+      seq,
+      at: '2026-01-01T00:00:00.000Z',
+      stream: 'event',
+      message: `m${seq}`,
+    });
+    const { line } = await withScript({
+      'job.logs': ({ fromSeq }) =>
+        fromSeq === 1
+          ? { items: [lineOf(1)], nextSeq: 2, nextCursor: '2', finished: true }
+          : { items: [lineOf(2)], nextSeq: 3, nextCursor: null, finished: true },
+    });
+    const { stdout } = await line(['job', 'logs', 'job-1', '--json', '--follow']);
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((text) => JSON.parse(text).message),
+    ).toEqual(['m1', 'm2']);
+  });
+});
+
+describe('probes', () => {
+  it.each([
+    [
+      'live',
+      'health.live',
+      { live: true, eventLoopLagMs: 0, eventLoopLagMsMax: 0, uptimeMs: 1 },
+      0,
+    ],
+    [
+      'live',
+      'health.live',
+      { live: false, eventLoopLagMs: 0, eventLoopLagMsMax: 0, uptimeMs: 1 },
+      1,
+    ],
+    ['ready', 'health.ready', { ready: true, bootPhase: 'ready', checks: [] }, 0],
+    ['ready', 'health.ready', { ready: false, bootPhase: 'recovery', checks: [] }, 1],
+  ] as const)('health %s tells by its exit code', async (probe, method, answer, exitCode) => {
+    const { line } = await withScript({ [method]: () => answer });
+    expect((await line(['health', probe])).exitCode).toBe(exitCode);
+  });
+});
+
+describe('holdfast service print', () => {
+  it('prints one unit for this installation, its paths and users as asked for', async () => {
+    const argv = ['service', 'print', 'systemd', '--unit', 'holdfast.service'];
+    const result = await runLine([
+      ...argv,
+      '--data',
+      '/srv/a',
+      '--data',
+      '/srv/b',
+      '--user',
+      'web',
+    ]);
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toContain(`ExecStart=${process.execPath} `);
+    expect(result.stdout).toContain('--data /srv/a --data /srv/b');
+    expect(result.stdout).toContain('User=web\nGroup=web');
+    expect((await runLine(['service', 'print', '--unit', 'x'])).exitCode).toBe(EXIT.notFound);
+  });
+});

@@ -1,0 +1,93 @@
+import { Command, CommanderError } from 'commander';
+import { toErrorDocument } from '../kernel/errors.ts';
+import type { CommandContext, CommandRun } from './context.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import type { GlobalOptions } from './global-options.ts';
+import { collect } from './option-parsers.ts';
+import { printError } from './report.ts';
+import type { Perform } from './tree/command-adapter.ts';
+import { addDaemonCommands, addRecordCommands } from './tree/daemon-commands.ts';
+import { addRecoveryCommands, addSnapshotCommands } from './tree/snapshot-commands.ts';
+
+export interface ProgramOptions {
+  readonly version: string;
+  readonly out: (text: string) => void;
+  readonly note: (text: string) => void;
+  /** Made when a command runs, since colour and Ctrl-C depend on which one and on its options. */
+  readonly openContext: (command: string, options: ParsedGlobals) => CommandContext;
+}
+
+export type ParsedGlobals = GlobalOptions & { readonly color: boolean };
+
+/** Parses one command line and runs its command. Never rejects; usage errors are told by commander and are 2. */
+export async function runProgram(
+  argv: readonly string[],
+  options: ProgramOptions,
+): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.ok;
+  const perform: Perform = (load) =>
+    async function (this: Command): Promise<void> {
+      const parsed = this.optsWithGlobals<ParsedGlobals>();
+      const context = options.openContext(this.name(), parsed);
+      exitCode = await runCommand(context, await load(), this, parsed);
+    };
+  const program = buildProgram(options, perform);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+}
+
+async function runCommand<Options extends GlobalOptions>(
+  context: CommandContext,
+  run: CommandRun<Options>,
+  command: Command,
+  parsed: ParsedGlobals,
+): Promise<ExitCode> {
+  try {
+    const args = command.processedArgs.flat() as (string | undefined)[];
+    return await run(context, args, parsed as unknown as Options);
+  } catch (error) {
+    return printError(context, parsed, toErrorDocument(error));
+  }
+}
+
+export function buildProgram(
+  { version, out, note }: Pick<ProgramOptions, 'version' | 'out' | 'note'>,
+  perform: Perform,
+): Command {
+  const program = new Command('holdfast')
+    .description('Protects applications that keep their state in SQLite.')
+    .version(version, '-V, --version')
+    .option('--json', 'print documents for programs')
+    .option('--no-color', 'print without colour; as NO_COLOR=1')
+    .option('--config <file>', 'configuration file; as HOLDFAST_CONFIG')
+    .option('--data <directory>', 'protect this directory (repeatable)', collect)
+    .option('--repository <directory>', 'where snapshots are kept; as HOLDFAST_REPOSITORY')
+    .option('--state <directory>', 'where Holdfast keeps its state; as HOLDFAST_STATE')
+    .option('--socket <path>', "the daemon's socket; as HOLDFAST_SOCKET")
+    .configureOutput({ writeOut: out, writeErr: note })
+    .exitOverride()
+    .showHelpAfterError('(holdfast --help lists every command)')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 failed, 2 usage, 3 done with warnings, 4 daemon unreachable, 10 not found, 11 busy,\n12 verification failed, 130 cancelled.',
+    );
+  addDaemonCommands(program, perform);
+  addSnapshotCommands(program, perform);
+  addRecoveryCommands(program, perform);
+  addRecordCommands(program, perform);
+  inheritOutput(program);
+  return program;
+}
+
+/** Output and exit are inherited only by commands that are made after they were set, and not by all of them. */
+function inheritOutput(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command);
+    inheritOutput(child);
+  }
+}

@@ -1,0 +1,68 @@
+import { createInterface } from 'node:readline/promises';
+import type { Readable, Writable } from 'node:stream';
+
+/** Where output goes and who sits there. Data goes to stdout, everything said about it to stderr. */
+export interface Terminal {
+  /** One line, or several, of data. */
+  out(text: string): void;
+  /** One line, or several, for people. */
+  note(text: string): void;
+  /** Text to stderr as it is, control characters included. */
+  raw(text: string): void;
+  /** Somebody watches stderr: progress may be drawn over itself. */
+  readonly animated: boolean;
+  readonly columns: number;
+  /** Data on stdout may be coloured. */
+  readonly color: boolean;
+  readonly noteColor: boolean;
+  /** Somebody can answer a question. */
+  readonly interactive: boolean;
+  /** Asks on stderr; resolves with the answer, trimmed. @throws the signal's reason */
+  ask(question: string, signal: AbortSignal): Promise<string>;
+}
+
+export interface TerminalStreams {
+  readonly stdin: Readable & { isTTY?: boolean };
+  readonly stdout: Writable & { isTTY?: boolean };
+  readonly stderr: Writable & { isTTY?: boolean; columns?: number };
+}
+
+const COLUMNS_DEFAULT = 80;
+
+/** https://no-color.org: set to anything but nothing. */
+function wantsColor(
+  stream: { isTTY?: boolean },
+  environment: NodeJS.ProcessEnv,
+  allowed: boolean,
+): boolean {
+  const refused = (environment['NO_COLOR'] ?? '') !== '' || environment['TERM'] === 'dumb';
+  return allowed && !refused && stream.isTTY === true;
+}
+
+export function openTerminal(
+  streams: TerminalStreams,
+  environment: NodeJS.ProcessEnv,
+  colorAllowed: boolean,
+): Terminal {
+  const { stdin, stdout, stderr } = streams;
+  return {
+    out: (text) => void stdout.write(`${text}\n`),
+    note: (text) => void stderr.write(`${text}\n`),
+    raw: (text) => void stderr.write(text),
+    animated: stderr.isTTY === true && environment['TERM'] !== 'dumb',
+    get columns() {
+      return stderr.columns ?? COLUMNS_DEFAULT;
+    },
+    color: wantsColor(stdout, environment, colorAllowed),
+    noteColor: wantsColor(stderr, environment, colorAllowed),
+    interactive: stdin.isTTY === true && stderr.isTTY === true,
+    async ask(question, signal) {
+      const lines = createInterface({ input: stdin, output: stderr });
+      try {
+        return (await lines.question(question, { signal })).trim();
+      } finally {
+        lines.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,114 @@
+import { slug } from './option-values.ts';
+import type { SourceConfiguration } from './options.ts';
+import { isInside, realPathOf } from './own-places.ts';
+import type { RootSettings, ScheduleSettings, SourceSettings } from './settings.ts';
+import type { ProblemList } from './validate-configuration.ts';
+
+/** What the schema cannot say about sources: ids, uniqueness, and where roots may be. */
+
+/** Places that hold no files of an application. */
+const NEVER_A_ROOT = ['/proc', '/sys', '/dev'];
+
+export interface OwnDirectories {
+  readonly stateDirectory: string;
+  readonly repositoryDirectory: string;
+}
+
+export async function resolveSources(
+  sources: readonly SourceConfiguration[],
+  own: OwnDirectories,
+  list: ProblemList,
+): Promise<SourceSettings[]> {
+  const resolved: SourceSettings[] = [];
+  for (const [index, source] of sources.entries()) {
+    const path = ['sources', index];
+    const id = source.id ?? slug(source.name);
+    if (id === null) {
+      list.add([...path, 'name'], 'no identifier can be made of this name; set "id" as well');
+    }
+    resolved.push({
+      ...source,
+      id: id ?? '',
+      roots: await resolveRoots(source, own, path, list),
+      schedules: resolveSchedules(source, path, list),
+    });
+  }
+  checkReferences(resolved, list);
+  return resolved;
+}
+
+async function resolveRoots(
+  source: SourceConfiguration,
+  own: OwnDirectories,
+  path: readonly (string | number)[],
+  list: ProblemList,
+): Promise<RootSettings[]> {
+  const taken = new Set<string>();
+  const roots: RootSettings[] = [];
+  for (const [index, root] of source.roots.entries()) {
+    const at = [...path, 'roots', index];
+    if (root.class === 'extra' && root.name === null) {
+      list.add(at, 'an extra root needs a "name"');
+    }
+    if (root.class !== 'extra' && root.name !== null) {
+      list.add([...at, 'name'], 'only an extra root has a name');
+    }
+    const label = root.class === 'extra' ? `extra/${root.name}` : root.class;
+    if (taken.has(label)) {
+      list.add(at, `a second root "${label}": their files would have the same paths in a snapshot`);
+    }
+    taken.add(label);
+    const real = await realPathOf(root.path);
+    const refusal = refusalOfRoot(real, own);
+    if (refusal !== null) list.add([...at, 'path'], refusal);
+    roots.push({ ...root, path: real });
+  }
+  return roots;
+}
+
+/** Why this directory cannot be a root, or null. A root may well hold the repository: it is left out of snapshots. */
+function refusalOfRoot(path: string, own: OwnDirectories): string | null {
+  if (path === '/') return 'the whole file system cannot be a root';
+  if (NEVER_A_ROOT.some((directory) => isInside(path, directory))) {
+    return `"${path}" holds no files of an application`;
+  }
+  if (isInside(path, own.repositoryDirectory)) {
+    return `"${path}" is inside the repository "${own.repositoryDirectory}"`;
+  }
+  if (isInside(path, own.stateDirectory)) {
+    return `"${path}" is inside the state directory "${own.stateDirectory}"`;
+  }
+  return null;
+}
+
+function resolveSchedules(
+  source: SourceConfiguration,
+  path: readonly (string | number)[],
+  list: ProblemList,
+): ScheduleSettings[] {
+  const taken = new Set<string>();
+  return source.schedules.map((schedule, index) => {
+    const id = schedule.id ?? schedule.kind;
+    if (taken.has(id)) {
+      list.add([...path, 'schedules', index], `a second schedule with the id "${id}"`);
+    }
+    taken.add(id);
+    return { ...schedule, id };
+  });
+}
+
+/** A source is found by id or by name, so neither may be another source's id or name. */
+function checkReferences(sources: readonly SourceSettings[], list: ProblemList): void {
+  const owners = new Map<string, number>();
+  for (const [index, { id, name }] of sources.entries()) {
+    for (const reference of new Set([id, name])) {
+      if (reference === '') continue;
+      const owner = owners.get(reference);
+      if (owner !== undefined) {
+        const key = reference === name ? 'name' : 'id';
+        list.add(['sources', index, key], `"${reference}" also means sources[${owner}]`);
+      }
+      owners.set(reference, index);
+    }
+  }
+}

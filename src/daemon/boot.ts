@@ -1,0 +1,116 @@
+import type { Settings, SourceSettings } from '../config/settings.ts';
+import type { Job, JobKind } from '../jobs/job.ts';
+import type { JobQueue } from '../jobs/job-queue.ts';
+import { type Clock, isoTime } from '../kernel/clock.ts';
+import { messageOf } from '../kernel/errors.ts';
+import type { Logger } from '../kernel/logger.ts';
+import type { BootProgress } from './boot-progress.ts';
+import type { RepositoryView } from './repository-view.ts';
+import { hostPathOf, type SourceStates } from './source-states.ts';
+
+export interface BootOptions {
+  readonly settings: Settings;
+  readonly queue: JobQueue;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly progress: BootProgress;
+  readonly repository: RepositoryView;
+  readonly sources: SourceStates;
+  /** Aborted when the daemon is asked to stop before it is ready. */
+  readonly signal: AbortSignal;
+}
+
+/** Kinds that may run before the daemon is ready; others wait in the queue. */
+export const BOOT_KINDS: readonly JobKind[] = ['reconcile', 'recover'];
+
+const WAIT_SLICE_MS = 60_000;
+
+/**
+ * What comes before triggers, in this order: what was interrupted is finished, leftovers go, the repository is put
+ * in order; then every database is checked, and repaired where it must be. A step that fails is reported, and boot
+ * goes on: a daemon that does not start protects nothing.
+ */
+export async function bootJobs(options: BootOptions): Promise<void> {
+  const { settings, progress, repository } = options;
+  progress.enter('swaps');
+  progress.step('finishing what was interrupted', 0, 1);
+  await runBootJob(options, 'reconcile', null, {});
+  await repository.refresh();
+  progress.enter('recovery');
+  const sources = settings.sources.filter(({ recovery }) => recovery.onBoot !== 'off');
+  for (const [index, source] of sources.entries()) {
+    options.signal.throwIfAborted();
+    progress.step(`checking the databases of ${source.name}`, index, sources.length);
+    await recoverAtBoot(options, source);
+  }
+}
+
+async function recoverAtBoot(options: BootOptions, source: SourceSettings): Promise<void> {
+  const mode = source.recovery.onBoot === 'check' ? 'check-only' : 'if-needed';
+  const job = await runBootJob(options, 'recover', source.id, { sourceId: source.id, mode });
+  if (job.status === 'succeeded') {
+    options.sources.noteRecovery(job);
+    return;
+  }
+  // One database that crashes or hangs its worker must not keep the others from being looked at.
+  const databases = await knownDatabases(options, source);
+  for (const database of databases) {
+    options.signal.throwIfAborted();
+    const params = { sourceId: source.id, database, mode };
+    const single = await runBootJob(options, 'recover', source.id, params);
+    if (single.status === 'succeeded') options.sources.noteRecovery(single);
+    else noteFailure(options, source, database, single);
+  }
+  if (databases.length === 0) noteFailure(options, source, source.roots[0]!.path, job);
+}
+
+function noteFailure(
+  { sources, clock }: BootOptions,
+  source: SourceSettings,
+  path: string,
+  job: Job,
+): void {
+  const reason = `it could not be checked: ${job.error?.message ?? job.status}`;
+  sources.noteUnchecked(source.id, path, reason, job.finishedAt ?? isoTime(clock.nowMs()));
+}
+
+/** Databases that the newest snapshot names; none where there is no snapshot that can be read. */
+async function knownDatabases(
+  { repository, logger }: BootOptions,
+  source: SourceSettings,
+): Promise<string[]> {
+  const { last } = repository.snapshotsOf(source.id);
+  if (last === null) return [];
+  try {
+    const { databases } = await (await repository.reader()).readManifest(last.id);
+    return databases.flatMap(({ path }) => hostPathOf(source, path) ?? []);
+  } catch (error) {
+    logger.warn({ error: messageOf(error), snapshotId: last.id }, 'manifest cannot be read');
+    return [];
+  }
+}
+
+async function runBootJob(
+  { queue, signal, logger }: BootOptions,
+  kind: JobKind,
+  sourceId: string | null,
+  params: Record<string, unknown>,
+): Promise<Job> {
+  const { id } = queue.submit({
+    kind,
+    sourceId,
+    params,
+    actor: 'boot',
+    mutating: true,
+    coalesceKey: null,
+  });
+  let job = queue.get(id);
+  // Its own deadlines bound the job; here it is only waited for.
+  while (['queued', 'running'].includes(job.status)) {
+    job = await queue.wait(id, WAIT_SLICE_MS, signal);
+  }
+  if (job.status !== 'succeeded') {
+    logger.error({ kind, sourceId, error: job.error }, 'boot step failed');
+  }
+  return job;
+}

@@ -1,0 +1,67 @@
+import { loadSettings, type SettingsFlags } from '../config/load-settings.ts';
+import type { Settings } from '../config/settings.ts';
+import { openNotifier } from '../host/notifier.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { type ErrorCode, toErrorDocument } from '../kernel/errors.ts';
+import { Daemon } from './daemon.ts';
+import { createLogger } from './logger.ts';
+
+/** Within this, work under way is finished or cancelled; systemd's TimeoutStopSec= is longer. */
+const STOP_DEADLINE_MS = 20_000;
+
+/** As the command line's own: 2 is not worth a restart by the service manager. */
+const EXIT_OF_ERROR: Partial<Record<ErrorCode, number>> = {
+  CONFIG_INVALID: 2,
+  INVALID_CRON: 2,
+  NOT_FOUND: 2,
+  INSTANCE_LOCKED: 11,
+  IN_USE: 11,
+};
+
+function fail(error: unknown): number {
+  const { code, message, hint } = toErrorDocument(error);
+  process.stderr.write(`holdfast: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
+  return EXIT_OF_ERROR[code] ?? 1;
+}
+
+/** The daemon in the foreground, until SIGTERM, SIGINT or a client ends it. Resolves with the exit code. */
+export async function runDaemon(flags: SettingsFlags): Promise<number> {
+  // Whatever it creates is for its own user alone; what others may read says so itself.
+  process.umask(0o077);
+  let settings: Settings;
+  try {
+    settings = await loadSettings(flags, process.env);
+  } catch (error) {
+    return fail(error);
+  }
+  const logger = createLogger(settings.logLevel);
+  const notifier = await openNotifier({
+    environment: process.env,
+    onFailure: (error) => logger.warn({ error: error.message }, 'service manager not told'),
+  });
+  let ask: (by: string) => void = () => {};
+  const asked = new Promise<string>((resolve) => {
+    ask = resolve;
+  });
+  process.once('SIGTERM', () => ask('SIGTERM'));
+  process.once('SIGINT', () => ask('SIGINT'));
+  const daemon = new Daemon({
+    settings,
+    clock: systemClock,
+    logger,
+    notifier,
+    onShutdownRequested: () => ask('client'),
+  });
+  const started = daemon.start();
+  let failure: unknown = null;
+  await Promise.race([started.then(() => asked), asked]).catch((error: unknown) => {
+    failure = error;
+  });
+  if (failure === null) logger.info({ by: await asked }, 'stopping');
+  await daemon.stop(STOP_DEADLINE_MS);
+  // A start that was cut short by the stop has nothing more to say.
+  await started.catch(() => {});
+  if (failure !== null) return fail(failure);
+  logger.info({}, 'stopped');
+  return 0;
+}

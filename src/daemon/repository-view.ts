@@ -1,0 +1,92 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../kernel/errors.ts';
+import type { Logger } from '../kernel/logger.ts';
+import { isCheckpoint } from '../store/manifests/manifest.ts';
+import { openReader } from '../store/repository.ts';
+import type { RepositoryStatistics, SnapshotSummary, StoreReader } from '../store/store.ts';
+
+/** The newest snapshots of one source, from the repository as it was last looked at. */
+export interface SourceSnapshots {
+  readonly last: SnapshotSummary | null;
+  readonly lastGoodAt: string | null;
+  readonly lastVerifiedAt: string | null;
+}
+
+const NO_SNAPSHOTS: SourceSnapshots = { last: null, lastGoodAt: null, lastVerifiedAt: null };
+
+/**
+ * The repository as the daemon sees it: one reader for all, opened when there is something to read, and figures
+ * kept in memory so that `status` never waits for a disk.
+ */
+export class RepositoryView {
+  readonly #directory: string;
+  readonly #logger: Logger;
+  #reader: Promise<StoreReader> | null = null;
+  #statistics: RepositoryStatistics | null = null;
+  #snapshots = new Map<string, SourceSnapshots>();
+
+  constructor(directory: string, logger: Logger) {
+    this.#directory = directory;
+    this.#logger = logger;
+  }
+
+  /** @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT */
+  reader(): Promise<StoreReader> {
+    this.#reader ??= openReader(this.#directory).catch((error: unknown) => {
+      // Not kept: the next one who asks may find a repository.
+      this.#reader = null;
+      throw error;
+    });
+    return this.#reader;
+  }
+
+  get statistics(): RepositoryStatistics | null {
+    return this.#statistics;
+  }
+
+  snapshotsOf(sourceId: string): SourceSnapshots {
+    return this.#snapshots.get(sourceId) ?? NO_SNAPSHOTS;
+  }
+
+  /** Looks at the repository again: after boot and after every job that changed it. */
+  async refresh(): Promise<void> {
+    if (!existsSync(join(this.#directory, 'holdfast.json'))) return;
+    try {
+      const reader = await this.reader();
+      this.#snapshots = newestOfEach(reader.listSnapshots());
+      this.#statistics = reader.statistics();
+    } catch (error) {
+      // Whoever reads the repository gets the error itself; here only figures would be missing.
+      this.#logger.warn({ error: messageOf(error) }, 'repository cannot be read');
+    }
+  }
+
+  async close(): Promise<void> {
+    const reader = this.#reader;
+    this.#reader = null;
+    if (reader === null) return;
+    await reader.then(
+      (opened) => opened.close(),
+      () => {},
+    );
+  }
+}
+
+function newestOfEach(snapshots: readonly SnapshotSummary[]): Map<string, SourceSnapshots> {
+  const newest = new Map<string, SourceSnapshots>();
+  for (const snapshot of snapshots) {
+    const known = newest.get(snapshot.sourceId) ?? NO_SNAPSHOTS;
+    newest.set(snapshot.sourceId, {
+      last: known.last ?? (isCheckpoint(snapshot) ? null : snapshot),
+      lastGoodAt: known.lastGoodAt ?? (snapshot.good ? snapshot.capturedAt : null),
+      lastVerifiedAt: later(known.lastVerifiedAt, snapshot),
+    });
+  }
+  return newest;
+}
+
+function later(known: string | null, { verifiedAt, verifiedOk }: SnapshotSummary): string | null {
+  if (verifiedOk !== true || verifiedAt === null) return known;
+  return known === null || verifiedAt > known ? verifiedAt : known;
+}

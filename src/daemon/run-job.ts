@@ -1,0 +1,31 @@
+import { fileURLToPath } from 'node:url';
+import type { Settings } from '../config/settings.ts';
+import type { RunJob } from '../jobs/job-runner.ts';
+import { runWorker } from '../jobs/worker-process.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { CANCEL_GRACE_MS } from '../kernel/limits.ts';
+import type { Logger } from '../kernel/logger.ts';
+
+// Both programs lie in dist/.
+const WORKER_ENTRY = fileURLToPath(new URL('./worker.js', import.meta.url));
+
+/** Every job in a worker of its own, with the settings of this daemon. */
+export function runInWorker(settings: Settings, clock: Clock, logger: Logger): RunJob {
+  return (job, hooks) =>
+    runWorker({
+      entry: WORKER_ENTRY,
+      start: { type: 'start', jobId: job.id, kind: job.kind, params: job.params, settings },
+      memoryBytesMax: settings.worker.memoryBytesMax,
+      graceMs: CANCEL_GRACE_MS,
+      clock,
+      logger,
+      env: workerEnvironment(process.env),
+      ...hooks,
+    });
+}
+
+/** The daemon's environment without what speaks to the service manager: a worker must not say READY. */
+function workerEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _usec, WATCHDOG_PID: _pid, ...rest } = environment;
+  return rest;
+}

@@ -1,0 +1,142 @@
+import { join } from 'node:path';
+import type { SourceFacts } from '../api/context.ts';
+import type { SourceSettings } from '../config/settings.ts';
+import type { Job } from '../jobs/job.ts';
+import type { DaemonStatus, SourceState } from '../protocol/method-map.ts';
+import type { Triggers } from '../triggers/triggers.ts';
+import type { RepositoryView } from './repository-view.ts';
+
+type DatabaseState = SourceState['databases'][number];
+type LastRecovery = NonNullable<DaemonStatus['lastRecovery']>;
+
+/** The parts of a recover job's result that are kept; operations/recover.ts makes it. */
+interface RecoverResult {
+  readonly sources: Readonly<
+    Record<
+      string,
+      {
+        readonly databases: readonly {
+          readonly path: string;
+          readonly state: DatabaseState['state'];
+          readonly reason: string;
+          readonly reportId?: string | null;
+        }[];
+      }
+    >
+  >;
+}
+
+/** The parts of a backup job's result that are kept; operations/backup.ts makes it. */
+interface BackupResult {
+  readonly shortId: string;
+  readonly capturedAt: string;
+  readonly databases: readonly {
+    readonly path: string;
+    readonly check: { readonly ok: boolean; readonly messages: readonly string[] };
+  }[];
+}
+
+/** What needs a person before the database may be used; an encrypted one is its application's own affair. */
+const WAITING_STATES: ReadonlySet<DatabaseState['state']> = new Set([
+  'needs-operator',
+  'regressed',
+  'missing',
+]);
+
+/** Where a logical path of a snapshot lies on this host; null where no root holds it any more. */
+export function hostPathOf(source: SourceSettings, logicalPath: string): string | null {
+  for (const root of source.roots) {
+    const prefix = root.class === 'extra' ? `extra/${root.name}` : root.class;
+    if (logicalPath.startsWith(`${prefix}/`)) {
+      return join(root.path, logicalPath.slice(prefix.length + 1));
+    }
+  }
+  return null;
+}
+
+/** What the daemon knows of each source, learned from its jobs, kept in memory for `status`. */
+export class SourceStates {
+  readonly #repository: RepositoryView;
+  readonly #databases = new Map<string, Map<string, DatabaseState>>();
+  #lastRecovery: LastRecovery | null = null;
+  #triggers: Pick<Triggers, 'status'> | null = null;
+
+  constructor(repository: RepositoryView) {
+    this.#repository = repository;
+  }
+
+  get lastRecovery(): LastRecovery | null {
+    return this.#lastRecovery;
+  }
+
+  /** Once triggers are armed. */
+  watchedBy(triggers: Pick<Triggers, 'status'>): void {
+    this.#triggers = triggers;
+  }
+
+  facts(sourceId: string): SourceFacts {
+    const databases = [...(this.#databases.get(sourceId)?.values() ?? [])];
+    const { last, lastGoodAt, lastVerifiedAt } = this.#repository.snapshotsOf(sourceId);
+    const watch = this.#triggers?.status().find((each) => each.sourceId === sourceId);
+    return {
+      databases,
+      watch: {
+        mode: watch?.mode ?? 'off',
+        reason: watch === undefined ? 'the daemon is not ready yet' : watch.reason,
+      },
+      lastSnapshot: last === null ? null : { id: last.id, at: last.capturedAt, good: last.good },
+      lastGoodSnapshotAt: lastGoodAt,
+      lastVerifiedAt,
+      pendingChangeSince: watch?.pendingSince ?? null,
+      needsOperator: databases.some(({ state }) => WAITING_STATES.has(state)),
+    };
+  }
+
+  /** Learns from a finished recover job, or from one that failed on one database. */
+  noteRecovery(job: Job): void {
+    if (job.result === null || job.finishedAt === null) return;
+    const { sources } = job.result as unknown as RecoverResult;
+    for (const [sourceId, { databases }] of Object.entries(sources)) {
+      for (const { path, state, reason, reportId = null } of databases) {
+        this.#put(sourceId, { path, state, reason, checkedAt: job.finishedAt, reportId });
+        if (state !== 'recovered') continue;
+        this.#lastRecovery = {
+          reportId,
+          at: job.finishedAt,
+          sourceId,
+          database: path,
+          outcome: reason,
+        };
+      }
+    }
+  }
+
+  /** A database whose check or repair could not be carried out at all. */
+  noteUnchecked(sourceId: string, path: string, reason: string, at: string): void {
+    this.#put(sourceId, { path, state: 'needs-operator', reason, checkedAt: at, reportId: null });
+  }
+
+  /** A capture checks every database: what it finds bad is news, whatever boot had found. */
+  noteBackup(source: SourceSettings, result: Record<string, unknown>): void {
+    const { shortId, capturedAt, databases } = result as unknown as BackupResult;
+    for (const { path: logicalPath, check } of databases) {
+      const path = hostPathOf(source, logicalPath);
+      if (path === null) continue;
+      this.#put(source.id, {
+        path,
+        state: check.ok ? 'ok' : 'needs-operator',
+        reason: check.ok
+          ? null
+          : `its check in snapshot ${shortId} failed: ${check.messages[0] ?? 'no message'}`,
+        checkedAt: capturedAt,
+        reportId: null,
+      });
+    }
+  }
+
+  #put(sourceId: string, state: DatabaseState): void {
+    const databases = this.#databases.get(sourceId) ?? new Map<string, DatabaseState>();
+    databases.set(state.path, state);
+    this.#databases.set(sourceId, databases);
+  }
+}

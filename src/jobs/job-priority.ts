@@ -1,0 +1,21 @@
+import type { Job, JobKind } from './job.ts';
+
+/** Higher runs first; equal ones in the order of submission. What an application waits for comes first. */
+export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
+  switch (kind) {
+    case 'reconcile':
+      return 100;
+    case 'recover':
+      return 90;
+    case 'restore':
+      return 80;
+    case 'rebuild':
+      return 70;
+    case 'backup':
+      return actor === 'user' || actor === 'boot' ? 60 : 40;
+    case 'verify':
+      return 20;
+    case 'check':
+      return 10;
+  }
+}

@@ -1,0 +1,59 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import type { JobKind } from '../jobs/job.ts';
+import type { WorkerStart } from '../jobs/worker-messages.ts';
+import type { Activity } from '../kernel/activity.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { cannot } from '../kernel/errors.ts';
+import { backup } from './backup.ts';
+import { check } from './check.ts';
+import { underInstanceLock } from './offline.ts';
+import type { Operation } from './operation.ts';
+import { rebuild } from './rebuild.ts';
+import { reconcile } from './reconcile.ts';
+import { recover } from './recover.ts';
+import { restore } from './restore.ts';
+import { verify } from './verify.ts';
+
+// Each operation validates its own parameters, so that here they are all of unknown shape.
+const OPERATIONS: Record<JobKind, Operation<never>> = {
+  backup,
+  restore,
+  recover,
+  verify,
+  check,
+  rebuild,
+  reconcile,
+} as Record<JobKind, Operation<never>>;
+
+/** Runs the job that a worker was started for, in a scratch directory of its own. @throws INVALID_PARAMS */
+export async function runOperation(
+  start: WorkerStart,
+  activity: Activity,
+  clock: Clock,
+): Promise<Record<string, unknown>> {
+  const operation = OPERATIONS[start.kind];
+  const parsed = operation.params.safeParse(start.params);
+  if (!parsed.success) {
+    throw cannot(
+      'INVALID_PARAMS',
+      'run',
+      start.kind,
+      parsed.error.issues[0]?.message ?? 'invalid',
+      {
+        details: { issues: parsed.error.issues.slice(0, 20) },
+      },
+    );
+  }
+  const settings = start.settings as Settings;
+  const scratchDirectory = join(settings.stateDirectory, 'scratch', start.jobId);
+  await mkdir(scratchDirectory, { recursive: true, mode: 0o700 });
+  const context = { activity, settings, clock, jobId: start.jobId, scratchDirectory };
+  const run = (): Promise<Record<string, unknown>> => operation.run(context, parsed.data);
+  try {
+    return await (start.offline === true ? underInstanceLock(context, run) : run());
+  } finally {
+    await rm(scratchDirectory, { recursive: true, force: true });
+  }
+}

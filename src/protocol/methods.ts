@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { daemonMethods } from './daemon.ts';
+import { eventMethods } from './event.ts';
+import { healthMethods } from './health.ts';
+import { jobMethods } from './job.ts';
+import { recoveryMethods } from './recovery.ts';
+import { repositoryMethods } from './repository.ts';
+import { restoreMethods } from './restore.ts';
+import { nothing } from './scalars.ts';
+import { settingsMethods } from './settings.ts';
+import { snapshotMethods } from './snapshot.ts';
+import { sourceMethods } from './source.ts';
+import { treeMethods } from './tree.ts';
+
+/** Every method of the socket: one entry here, one handler in `api/`. */
+export const methods = {
+  ...daemonMethods,
+  ...healthMethods,
+  ...sourceMethods,
+  ...snapshotMethods,
+  ...treeMethods,
+  ...restoreMethods,
+  ...recoveryMethods,
+  ...jobMethods,
+  ...repositoryMethods,
+  ...settingsMethods,
+  ...eventMethods,
+  'rpc.discover': {
+    summary: 'This contract as an OpenRPC document.',
+    params: nothing,
+    result: z.looseObject({ openrpc: z.string() }),
+  },
+} as const;
+
+/** Answered before `daemon.hello`: what a probe needs, and what tells a stranger how to begin. */
+const OPEN_METHODS: ReadonlySet<string> = new Set([
+  'daemon.hello',
+  'daemon.ping',
+  'health.live',
+  'health.ready',
+  'health.report',
+  'rpc.discover',
+]);
+
+export function isMethodName(name: string): name is keyof typeof methods {
+  return Object.hasOwn(methods, name);
+}
+
+export function needsHello(name: keyof typeof methods): boolean {
+  return !OPEN_METHODS.has(name);
+}

@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import { idempotencyKey, submitted } from './job.ts';
+import { count, listOf, page, snapshotReference, sourceReference, time } from './scalars.ts';
+
+export const snapshotType = z.enum(['full', 'config', 'data']);
+export const snapshotOrigin = z.enum([
+  'manual',
+  'schedule',
+  'change',
+  'pre-restore',
+  'pre-migrate',
+  'recovery',
+]);
+export const rootClass = z.enum(['data', 'config', 'extra']);
+const verificationLevel = z.enum(['shallow', 'deep', 'drill']);
+
+export const snapshotSummary = z.object({
+  id: z.string(),
+  shortId: z.string(),
+  sourceId: z.string(),
+  sourceName: z.string(),
+  type: snapshotType,
+  origin: snapshotOrigin,
+  reason: z.string().nullable(),
+  parent: z.string().nullable(),
+  capturedAt: time,
+  totalBytes: count,
+  addedBytes: count,
+  files: count,
+  databases: count,
+  good: z.boolean(),
+  tags: z.array(z.string()),
+  pinned: z.boolean(),
+  verifiedAt: time.nullable(),
+  verifiedLevel: verificationLevel.nullable(),
+  verifiedOk: z.boolean().nullable(),
+});
+
+const snapshotRoot = z.object({
+  class: rootClass,
+  name: z.string().nullable(),
+  prefix: z.string(),
+  path: z.string(),
+  sameAs: z.string().nullable(),
+  missing: z.boolean(),
+});
+
+const snapshotDatabase = z.object({
+  path: z.string(),
+  journalMode: z.enum(['wal', 'rollback']),
+  pageBytes: count,
+  pageCount: count,
+  userVersion: z.number(),
+  applicationId: z.number(),
+  walBytes: count,
+  method: z.enum(['pinned', 'copied', 'unchanged']),
+  check: z.object({
+    level: z.enum(['quick', 'full']),
+    ok: z.boolean(),
+    messages: z.array(z.string()),
+    durationMs: z.number(),
+    at: time,
+  }),
+});
+
+/** Lists of the document are cut at SNAPSHOT_ITEMS_MAX; the counts beside them are exact. */
+export const SNAPSHOT_ITEMS_MAX = 500;
+
+export const snapshotDocument = z.object({
+  ...snapshotSummary.shape,
+  startedAt: time,
+  finishedAt: time,
+  skewMs: z.number(),
+  jobId: z.string().nullable(),
+  host: z.object({ name: z.string(), os: z.string(), arch: z.string() }),
+  tool: z.object({ name: z.string(), version: z.string() }),
+  roots: z.array(snapshotRoot),
+  databaseList: z.array(snapshotDatabase),
+  skipped: z.array(
+    z.object({ path: z.string(), reason: z.string(), message: z.string().optional() }),
+  ),
+  skippedCount: count,
+  changedWhileReading: z.array(z.string()),
+  changedWhileReadingCount: count,
+  warnings: z.array(z.string()),
+  statistics: z.object({
+    files: count,
+    directories: count,
+    symlinks: count,
+    databases: count,
+    totalBytes: count,
+    readBytes: count,
+    chunksNew: count,
+    chunksDelta: count,
+    chunksReused: count,
+    addedBytes: count,
+  }),
+  verifications: z.array(
+    z.object({
+      at: time,
+      level: verificationLevel,
+      ok: z.boolean(),
+      findings: z.array(z.string()),
+    }),
+  ),
+});
+
+export const snapshotMethods = {
+  'snapshot.create': {
+    summary: 'Enqueues a backup of a source: the only one, when none is named.',
+    params: z.strictObject({
+      sourceId: sourceReference.optional(),
+      type: snapshotType.default('full'),
+      reason: z.string().max(1000).optional(),
+      tags: z.array(z.string().min(1).max(64)).max(32).optional(),
+      idempotencyKey,
+    }),
+    result: submitted,
+  },
+  'snapshot.list': {
+    summary: 'Snapshots, newest first.',
+    params: z.strictObject({
+      sourceId: sourceReference.optional(),
+      origin: snapshotOrigin.optional(),
+      goodOnly: z.boolean().default(false),
+      ...page,
+    }),
+    result: listOf(snapshotSummary),
+  },
+  'snapshot.get': {
+    summary: 'Everything recorded about one snapshot.',
+    params: z.strictObject({ id: snapshotReference, sourceId: sourceReference.optional() }),
+    result: snapshotDocument,
+  },
+  'snapshot.verify': {
+    summary: 'Enqueues a verification: shallow (everything is there) or deep (every byte is read).',
+    params: z.strictObject({
+      snapshots: z
+        .union([z.enum(['latest', 'all']), z.array(snapshotReference).min(1).max(1000)])
+        .default('latest'),
+      sourceId: sourceReference.optional(),
+      deep: z.boolean().default(false),
+      idempotencyKey,
+    }),
+    result: submitted,
+  },
+};

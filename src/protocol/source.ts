@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { count, listOf, page, sourceReference, time } from './scalars.ts';
+import { rootClass } from './snapshot.ts';
+
+/** What the daemon knows of a source without touching it. */
+
+export const watchState = z.object({
+  mode: z.enum(['events', 'polling', 'off']),
+  /** Why it is not `events`; null when it is. */
+  reason: z.string().nullable(),
+});
+
+export const databaseState = z.object({
+  path: z.string(),
+  state: z.enum([
+    'unknown',
+    'ok',
+    'skipped',
+    'recovered',
+    'regressed',
+    'needs-operator',
+    'busy',
+    'encrypted',
+    'missing',
+  ]),
+  reason: z.string().nullable(),
+  checkedAt: time.nullable(),
+  reportId: z.string().nullable(),
+});
+
+export const sourceState = z.object({
+  id: z.string(),
+  name: z.string(),
+  roots: z.array(
+    z.object({
+      class: rootClass,
+      name: z.string().nullable(),
+      path: z.string(),
+      required: z.boolean(),
+    }),
+  ),
+  databases: z.array(databaseState),
+  watch: watchState,
+  lastSnapshot: z.object({ id: z.string(), at: time, good: z.boolean() }).nullable(),
+  lastGoodSnapshotAt: time.nullable(),
+  lastVerifiedAt: time.nullable(),
+  /** The first change that no snapshot holds yet. */
+  pendingChangeSince: time.nullable(),
+  needsOperator: z.boolean(),
+});
+
+const scheduleTrigger = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('cron'), expression: z.string(), timeZone: z.string() }),
+  z.object({ type: z.literal('interval'), intervalMs: count }),
+]);
+
+export const scheduleState = z.object({
+  id: z.string(),
+  sourceId: z.string(),
+  kind: z.enum(['backup', 'check', 'verify']),
+  trigger: scheduleTrigger,
+  enabled: z.boolean(),
+  catchUp: z.enum(['one', 'none']),
+  nextDueAt: time.nullable(),
+  lastRunAt: time.nullable(),
+  lastJobId: z.string().nullable(),
+});
+
+export const sourceDocument = z.object({
+  ...sourceState.shape,
+  exclude: z.array(z.string()),
+  databaseDepth: count,
+  databaseCheck: z.enum(['quick', 'full']),
+  watchSettings: z.object({
+    enabled: z.boolean(),
+    quietMs: count,
+    maxWaitMs: count,
+    minGapMs: count,
+    pollMs: count,
+    usePolling: z.boolean(),
+  }),
+  recoveryOnBoot: z.enum(['recover', 'check', 'off']),
+  schedules: z.array(scheduleState),
+});
+
+export const sourceMethods = {
+  'source.list': {
+    summary: 'The protected applications and the state of each.',
+    params: z.strictObject({ ...page }),
+    result: listOf(sourceState),
+  },
+  'source.get': {
+    summary: 'One source: its state, rules and schedules.',
+    params: z.strictObject({ sourceId: sourceReference }),
+    result: sourceDocument,
+  },
+  'schedule.list': {
+    summary: 'Schedules with their persisted due times, the next due first.',
+    params: z.strictObject({ sourceId: sourceReference.optional(), ...page }),
+    result: listOf(scheduleState),
+  },
+};

@@ -1,0 +1,101 @@
+import { HoldfastError, messageOf } from '../kernel/errors.ts';
+import { shortId } from '../kernel/ids.ts';
+import { parseFinding } from '../sqlite/integrity-messages.ts';
+import type { ChosenCandidate } from './choose-candidate.ts';
+import type { Repair } from './repair-database.ts';
+import type { DatabaseState, RecoveryReport } from './report.ts';
+
+/** What came of one database: as recovery hands it on, and as the report keeps it. */
+
+export interface DatabaseOutcome {
+  readonly path: string;
+  readonly state: DatabaseState;
+  /** One sentence. */
+  readonly reason: string;
+  readonly reportId?: string;
+}
+
+/** Before it is written down. */
+export interface Finding {
+  readonly state: DatabaseState;
+  readonly reason: string;
+  readonly cause: readonly string[];
+  readonly repair: Repair | null;
+  /** Of the files as they are now. */
+  readonly fingerprint: string;
+}
+
+const CAUSES_MAX = 20;
+
+/** What stopped the work on one database, as its finding: whoever uses it is in the way, or a person is needed. */
+export function failureFinding(error: unknown, fingerprint: string): Finding {
+  const code = error instanceof HoldfastError ? error.code : null;
+  const state = code === 'TARGET_BUSY' || code === 'BUSY' ? 'busy' : 'needs-operator';
+  const reason = messageOf(error);
+  return { state, reason, cause: [reason], repair: null, fingerprint };
+}
+
+/** A table that damage cut short may have had more rows than anybody can count. */
+function lossOf({ rows, score }: ChosenCandidate): string {
+  const lost = score.notKept + score.missing;
+  if (rows === null) return '; nothing of the damaged file could be read';
+  const cut = rows.filter(({ readToEnd }) => !readToEnd).map(({ table }) => table);
+  if (cut.length === 0) return lost === 0 ? '' : `; ${lost} rows lost`;
+  return `; at least ${lost} rows lost; not to be read to the end: ${cut.slice(0, 5).join(', ')}`;
+}
+
+/** Pages that belong to nobody follow from the damage and are many: what else was found comes first. */
+function causesOf(messages: readonly string[]): string[] {
+  const isSpace = (message: string): boolean => parseFinding(message).about === 'space';
+  const others = messages.filter((message) => !isSpace(message));
+  return [...others, ...messages.filter(isSpace)].slice(0, CAUSES_MAX);
+}
+
+/** What was installed, or why nothing was. `fingerprint` is that of the installed file. */
+export function repairFinding(found: Omit<Finding, 'state'>, repair: Repair): Finding {
+  const { chosen } = repair;
+  if (repair.sound) return { ...found, state: 'ok', reason: 'sound at the second look' };
+  if (chosen === null) {
+    const partial = repair.tried.some(({ score }) => score !== null);
+    const reason = `${partial ? 'only a partial repair is possible' : 'nothing passed'}: ${found.reason}`;
+    return { ...found, repair, state: 'needs-operator', reason };
+  }
+  if (!repair.installed) {
+    const reason = `damaged; ${chosen.name} would repair it (${chosen.label})`;
+    return { ...found, repair, state: 'needs-operator', reason };
+  }
+  const reason = `${chosen.name}: ${chosen.label}${lossOf(chosen)}`;
+  return { ...found, repair, state: 'recovered', reason };
+}
+
+export type ReportContext = Pick<
+  RecoveryReport,
+  'id' | 'at' | 'jobId' | 'sourceId' | 'database' | 'dryRun' | 'durationMs'
+>;
+
+export function reportOf(finding: Finding, context: ReportContext): RecoveryReport {
+  const { state, reason, cause, repair } = finding;
+  const chosen = repair?.chosen ?? null;
+  const snapshot = chosen?.snapshot ?? null;
+  const ageMs = Date.parse(context.at) - Date.parse(snapshot?.capturedAt ?? context.at);
+  return {
+    ...context,
+    state,
+    reason,
+    cause: causesOf(cause),
+    rung: chosen?.name ?? null,
+    candidates: [...(repair?.tried ?? [])],
+    rows: [...(chosen?.rows ?? [])],
+    snapshot:
+      snapshot === null
+        ? null
+        : { id: snapshot.id, capturedAt: snapshot.capturedAt, ageMs: Math.max(0, ageMs) },
+    quarantineId: repair?.quarantineId ?? null,
+  };
+}
+
+/** What a person needs to know of an outcome, in one line. */
+export function describeOutcome({ path, state, reason, reportId }: DatabaseOutcome): string {
+  const report = reportId === undefined ? '' : ` (report ${shortId(reportId)})`;
+  return `${path}: ${state}: ${reason}${report}`;
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+
+/** What recovery found and did about one database; kept as `<state>/recovery/<id>.json`. */
+
+export const databaseStates = [
+  'ok',
+  'skipped',
+  'recovered',
+  'needs-operator',
+  'busy',
+  'regressed',
+  'encrypted',
+  'missing',
+] as const;
+
+/**
+ * `ok`, `skipped`: may be used. `recovered`: was repaired or rolled back. `busy`: could not be looked at, or not be
+ * replaced, for another process uses it. The others are left untouched and wait for a person.
+ */
+export type DatabaseState = (typeof databaseStates)[number];
+
+export const gateNames = ['integrity', 'schema', 'foreign-keys', 'full-text'] as const;
+export type GateName = (typeof gateNames)[number];
+
+const gateResult = z.object({
+  gate: z.enum(gateNames),
+  ok: z.boolean(),
+  /** What it found, bounded; may say something although ok. */
+  messages: z.array(z.string()),
+});
+export type GateResult = z.infer<typeof gateResult>;
+
+const rowCount = z.int().nonnegative();
+
+/** Rows of one table, the candidate against what could still be read of the damaged file. */
+const tableRows = z.object({
+  table: z.string(),
+  /** Rows read from the damaged file; null when the table could not be opened there. */
+  readable: rowCount.nullable(),
+  /** False when reading ended at damage, so that there may have been more rows. */
+  readToEnd: z.boolean(),
+  /** Rows in the candidate. */
+  total: rowCount,
+  /** Readable rows that the candidate has exactly. */
+  kept: rowCount,
+  /** Readable rows whose key the candidate has with other values. */
+  stale: rowCount,
+  /** Readable rows whose key the candidate does not have. */
+  lost: rowCount,
+  /** Rows of the candidate that could not be read from the damaged file. */
+  filled: rowCount,
+});
+export type TableRows = z.infer<typeof tableRows>;
+
+const candidateReport = z.object({
+  candidate: z.string(),
+  /** Which of the candidate's ways this was. */
+  attempt: z.string(),
+  snapshotId: z.string().nullable(),
+  /** Why it could not be built; null when it was. */
+  failure: z.string().nullable(),
+  gates: z.array(gateResult),
+  /** Null when it was not scored; `score.ts` says what the numbers count. Lower is better, in this order. */
+  score: z.object({ notKept: rowCount, missing: rowCount, resurrected: rowCount }).nullable(),
+});
+export type CandidateReport = z.infer<typeof candidateReport>;
+
+export const recoveryReport = z.object({
+  id: z.string(),
+  at: z.string(),
+  jobId: z.string().nullable(),
+  sourceId: z.string(),
+  /** Absolute path of the database. */
+  database: z.string(),
+  state: z.enum(databaseStates),
+  /** One sentence. */
+  reason: z.string(),
+  /** True when nothing was installed because none of it was meant to be. */
+  dryRun: z.boolean(),
+  /** What the check said, or what was noticed; bounded. */
+  cause: z.array(z.string()),
+  /** The candidate that was (or, in a dry run, would be) installed. */
+  rung: z.string().nullable(),
+  candidates: z.array(candidateReport),
+  /** Of the chosen candidate; empty without one. */
+  rows: z.array(tableRows),
+  /** The snapshot that the chosen candidate took content from. */
+  snapshot: z
+    .object({ id: z.string(), capturedAt: z.string(), ageMs: z.number().nonnegative() })
+    .nullable(),
+  quarantineId: z.string().nullable(),
+  durationMs: z.number().nonnegative(),
+});
+export type RecoveryReport = z.infer<typeof recoveryReport>;

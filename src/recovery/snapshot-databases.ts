@@ -1,0 +1,112 @@
+import { join, relative, sep } from 'node:path';
+import type { RootSettings, SourceSettings } from '../config/settings.ts';
+import { isInside } from '../files/safe-path.ts';
+import { cannot, messageOf } from '../kernel/errors.ts';
+import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
+import type { Manifest, ManifestDatabase } from '../store/manifests/manifest.ts';
+import type { StoreReader } from '../store/store.ts';
+import type { DatabaseEntry } from '../store/trees/tree-entry.ts';
+
+/** One database as one snapshot has it. */
+export interface DatabaseSnapshot {
+  readonly id: string;
+  readonly capturedAt: string;
+  readonly manifest: Manifest;
+  readonly database: ManifestDatabase;
+}
+
+export function prefixOf(root: RootSettings): string {
+  return root.class === 'extra' ? `extra/${root.name}` : root.class;
+}
+
+/** Every logical path that an absolute one may have: two roots may name the same directory. */
+export function logicalPaths(source: SourceSettings, path: string): string[] {
+  return source.roots
+    .filter((root) => path !== root.path && isInside(path, root.path))
+    .map((root) => `${prefixOf(root)}/${relative(root.path, path).split(sep).join('/')}`);
+}
+
+/** Where a logical path stands on this host now; null when its root is no longer configured. */
+export function absolutePath(source: SourceSettings, logicalPath: string): string | null {
+  const root = source.roots.find((each) => logicalPath.startsWith(`${prefixOf(each)}/`));
+  if (root === undefined) return null;
+  return join(root.path, ...logicalPath.slice(prefixOf(root).length + 1).split('/'));
+}
+
+/** A snapshot of a database may serve recovery when its check found the file sound. */
+function isSound({ check }: ManifestDatabase): boolean {
+  return check.ok || isConstraintOnly(check.messages);
+}
+
+const MANIFESTS_READ_MAX = 1_000;
+
+/** The snapshots of one source, newest first, each manifest read once and only when it is asked for. */
+export class SnapshotDatabases {
+  readonly #reader: StoreReader;
+  readonly #source: SourceSettings;
+  readonly #warn: (message: string) => void;
+  readonly #ids: readonly string[];
+  readonly #manifests = new Map<string, Manifest | null>();
+
+  constructor(reader: StoreReader, source: SourceSettings, warn: (message: string) => void) {
+    this.#reader = reader;
+    this.#source = source;
+    this.#warn = warn;
+    const summaries = reader.listSnapshots({ sourceId: source.id });
+    this.#ids = summaries.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
+  }
+
+  get newestId(): string | null {
+    return this.#ids[0] ?? null;
+  }
+
+  async #manifest(id: string): Promise<Manifest | null> {
+    const known = this.#manifests.get(id);
+    if (known !== undefined) return known;
+    const manifest = await this.#reader.readManifest(id).catch((error: unknown) => {
+      this.#warn(`Snapshot ${id} is passed over: ${messageOf(error)}`);
+      return null;
+    });
+    this.#manifests.set(id, manifest);
+    return manifest;
+  }
+
+  /** Absolute paths of the databases in the newest snapshot that has data. */
+  async newestPaths(): Promise<string[]> {
+    for (const id of this.#ids) {
+      const manifest = await this.#manifest(id);
+      if (manifest === null || manifest.type === 'config') continue;
+      return manifest.databases.flatMap(({ path }) => absolutePath(this.#source, path) ?? []);
+    }
+    return [];
+  }
+
+  /** Snapshots in which this database passed its check, newest first. */
+  async *soundOnes(path: string): AsyncGenerator<DatabaseSnapshot> {
+    const logical = new Set(logicalPaths(this.#source, path));
+    for (const id of this.#ids) {
+      const manifest = await this.#manifest(id);
+      const database = manifest?.databases.find((each) => logical.has(each.path));
+      if (manifest === null || database === undefined || !isSound(database)) continue;
+      yield { id, capturedAt: manifest.capturedAt, manifest, database };
+    }
+  }
+
+  async newestSound(path: string): Promise<DatabaseSnapshot | null> {
+    for await (const snapshot of this.soundOnes(path)) return snapshot;
+    return null;
+  }
+
+  /** @throws REPO_CORRUPT when the snapshot lists the database but holds no content for it */
+  async entryOf(snapshot: DatabaseSnapshot): Promise<DatabaseEntry> {
+    const entry = await this.#reader.findEntry(snapshot.manifest, snapshot.database.path);
+    if (entry.type === 'database') return entry;
+    throw cannot('REPO_CORRUPT', 'read database', snapshot.database.path, `it is a ${entry.type}`, {
+      details: { snapshot: snapshot.id },
+    });
+  }
+
+  get reader(): StoreReader {
+    return this.#reader;
+  }
+}

@@ -1,0 +1,62 @@
+import { identify } from '../files/entry-identity.ts';
+import { cannot } from '../kernel/errors.ts';
+import { type DatabaseUser, findDatabaseUsers, holdExclusively } from '../sqlite/database-use.ts';
+import type { RestorePlan } from './restore-request.ts';
+
+export interface DatabaseInUse {
+  readonly path: string;
+  readonly users: readonly DatabaseUser[];
+}
+
+/** Keeps a restore and an application apart: databases in use are not replaced, and none is opened meanwhile. */
+export class BusyGuard {
+  /** Databases that stand where the plan writes. */
+  readonly #targets: readonly string[];
+  readonly #holds: { release(): void }[] = [];
+
+  constructor(plan: RestorePlan) {
+    this.#targets = plan.entries
+      .filter(({ action, family, insideNew }) => action === 'overwrite' && family && !insideNew)
+      .concat(plan.entries.filter(({ action, type }) => action === 'create' && type === 'database'))
+      .map(({ target }) => target);
+  }
+
+  /** Databases to be replaced that other processes have open. */
+  async findUsed(): Promise<DatabaseInUse[]> {
+    const used: DatabaseInUse[] = [];
+    for (const path of this.#targets) {
+      const users = await findDatabaseUsers(path);
+      if (users.length > 0) used.push({ path, users });
+    }
+    return used;
+  }
+
+  /** @throws TARGET_BUSY naming databases, commands and process ids */
+  async requireFree(): Promise<void> {
+    const used = await this.findUsed();
+    const [first] = used;
+    if (first === undefined) return;
+    const names = first.users.map(({ pid, command }) => `${command} (${pid})`).join(', ');
+    throw cannot('TARGET_BUSY', 'replace database', first.path, `it is open in ${names}`, {
+      hint: 'Stop the application that uses it, then try again.',
+      retryable: true,
+      details: { databases: used },
+    });
+  }
+
+  /**
+   * Locks every database to be replaced until release(). `scratchOf` gives a directory on the database's file
+   * system. Nobody may open or close a descriptor of them in this process meanwhile.
+   * @throws TARGET_BUSY
+   */
+  async hold(scratchOf: (target: string) => Promise<string>): Promise<void> {
+    for (const path of this.#targets) {
+      if ((await identify(path))?.kind !== 'file') continue;
+      this.#holds.push(await holdExclusively(path, await scratchOf(path)));
+    }
+  }
+
+  release(): void {
+    for (const hold of this.#holds.splice(0)) hold.release();
+  }
+}

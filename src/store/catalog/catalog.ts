@@ -1,0 +1,252 @@
+import Database from 'better-sqlite3';
+import { durableStepSync } from '../../files/durable-steps.ts';
+import { cannot, messageOf, systemCode } from '../../kernel/errors.ts';
+import type { PackEntry } from '../format/pack-layout.ts';
+import {
+  CATALOG_SCHEMA,
+  KIND_NUMBERS,
+  type Location,
+  locationOf,
+  type ObjectCounts,
+  type ObjectRow,
+  type PackRow,
+  PRIVATE,
+  SCHEMA,
+} from './catalog-schema.ts';
+
+const bytesOf = (id: string): Buffer => Buffer.from(id, 'hex');
+
+/**
+ * The index of packs, objects and snapshots: `catalog.db`, or the same in a temporary place. Everything in it can be
+ * read again from packs and manifests; whoever uses an answer checks it against a hash.
+ */
+export class Catalog {
+  readonly path: string;
+  readonly #database: Database.Database;
+  readonly #find: Database.Statement<[Buffer], ObjectRow>;
+  readonly #addObject: Database.Statement<unknown[]> | null;
+  #damaged = false;
+
+  private constructor(path: string, database: Database.Database) {
+    this.path = path;
+    this.#database = database;
+    this.#find = database.prepare<[Buffer], ObjectRow>(
+      `SELECT packs.name, offset, stored, plain, base
+       FROM objects JOIN packs ON packs.number = objects.pack WHERE id = ?`,
+    );
+    // A full record serves where a delta of the same object does, and as a base besides.
+    this.#addObject = database.readonly
+      ? null
+      : database.prepare(
+          `INSERT INTO objects (id, pack, offset, stored, plain, kind, base) VALUES (?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET pack = excluded.pack, offset = excluded.offset,
+             stored = excluded.stored, plain = excluded.plain, kind = excluded.kind, base = NULL
+           WHERE objects.base IS NOT NULL AND excluded.base IS NULL`,
+        );
+  }
+
+  /** @throws the SQLite error when the file is missing, is no database, or belongs to another repository */
+  static open(path: string, repositoryId: string, mode: 'read' | 'write'): Catalog {
+    const database = new Database(path, {
+      readonly: mode === 'read',
+      fileMustExist: true,
+      timeout: 10_000,
+    });
+    try {
+      const meta = database.prepare<[string], { value: string }>(
+        'SELECT value FROM meta WHERE name = ?',
+      );
+      const schema = meta.get('schema')?.value;
+      const owner = meta.get('repository')?.value;
+      if (schema !== String(CATALOG_SCHEMA)) throw new Error(`catalog schema is ${schema}`);
+      if (owner !== repositoryId) throw new Error(`catalog belongs to repository ${owner}`);
+      if (mode === 'write') database.pragma('synchronous = NORMAL');
+      database.pragma('cache_size = -16000');
+      return new Catalog(path, database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** Creates an empty catalog in a new file. */
+  static create(path: string, repositoryId: string): Catalog {
+    const database = new Database(path, { timeout: 10_000 });
+    if (path !== PRIVATE) database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = NORMAL');
+    const addMeta = 'INSERT INTO meta (name, value) VALUES (?, ?)';
+    commit(path, database, () => {
+      database.exec(SCHEMA);
+      database.prepare(addMeta).run('schema', String(CATALOG_SCHEMA));
+      database.prepare(addMeta).run('repository', repositoryId);
+    });
+    return new Catalog(path, database);
+  }
+
+  /** One that nobody else sees, gone when it is closed. */
+  static temporary(repositoryId: string): Catalog {
+    return Catalog.create(PRIVATE, repositoryId);
+  }
+
+  /** True once SQLite found the file damaged; it is rebuilt when the next writer opens. */
+  get isDamaged(): boolean {
+    return this.#damaged;
+  }
+
+  find(id: string): Location | null {
+    const row = this.#guard(() => this.#find.get(bytesOf(id)));
+    return row === undefined ? null : locationOf(row);
+  }
+
+  /** Adds a pack with its records in one transaction. */
+  addPack(name: string, bytes: number, entries: readonly PackEntry[]): void {
+    this.#commit(() => {
+      const { lastInsertRowid: number } = this.#database
+        .prepare('INSERT INTO packs (name, bytes) VALUES (?, ?)')
+        .run(bytesOf(name), bytes);
+      for (const { id, base, kind, offset, storedBytes, plainBytes } of entries) {
+        this.#addObject!.run(
+          bytesOf(id),
+          number,
+          offset,
+          storedBytes,
+          plainBytes,
+          KIND_NUMBERS[kind],
+          base === null ? null : bytesOf(base),
+        );
+      }
+    });
+  }
+
+  /** True from `beginLoading` to `endLoading`, through crashes: deltas may lack their base. */
+  get isLoading(): boolean {
+    return this.#database.prepare("SELECT 1 FROM meta WHERE name = 'loading'").get() !== undefined;
+  }
+
+  /** Called before packs are added in any order. */
+  beginLoading(): void {
+    this.#commit(() =>
+      this.#database.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('loading', 'yes')"),
+    );
+  }
+
+  /** Forgets deltas whose base is not there as a full record: they cannot be read. */
+  endLoading(): void {
+    this.#commit(() =>
+      this.#database.exec(
+        `DELETE FROM objects WHERE base IS NOT NULL AND NOT EXISTS
+           (SELECT 1 FROM objects AS full WHERE full.id = objects.base AND full.base IS NULL);
+         DELETE FROM meta WHERE name = 'loading';`,
+      ),
+    );
+  }
+
+  /** Deltas that `endLoading` would forget. */
+  unreadableDeltas(limit: number): { id: string; base: string; pack: string }[] {
+    return this.#database
+      .prepare<[number], { id: Buffer; base: Buffer; name: Buffer }>(
+        `SELECT id, base, packs.name FROM objects JOIN packs ON packs.number = objects.pack
+         WHERE base IS NOT NULL AND NOT EXISTS
+           (SELECT 1 FROM objects AS full WHERE full.id = objects.base AND full.base IS NULL)
+         LIMIT ?`,
+      )
+      .all(limit)
+      .map(({ id, base, name }) => ({
+        id: id.toString('hex'),
+        base: base.toString('hex'),
+        pack: name.toString('hex'),
+      }));
+  }
+
+  /** Every object and where it stands, in no order. The catalog must not be written meanwhile. */
+  *objects(): Generator<{ id: string } & Location> {
+    const rows = this.#database
+      .prepare<[], ObjectRow & { id: Buffer }>(
+        `SELECT id, packs.name, offset, stored, plain, base
+         FROM objects JOIN packs ON packs.number = objects.pack`,
+      )
+      .iterate();
+    for (const row of rows) yield { id: row.id.toString('hex'), ...locationOf(row) };
+  }
+
+  packs(): PackRow[] {
+    return this.#guard(() =>
+      this.#database
+        .prepare<[], { name: Buffer; bytes: number }>('SELECT name, bytes FROM packs')
+        .all()
+        .map((row) => ({ name: row.name.toString('hex'), bytes: row.bytes })),
+    );
+  }
+
+  /** JSON summaries by snapshot id. */
+  summaries(): Map<string, string> {
+    const rows = this.#guard(() =>
+      this.#database
+        .prepare<[], { id: Buffer; summary: string }>('SELECT id, summary FROM snapshots')
+        .all(),
+    );
+    return new Map(rows.map((row) => [row.id.toString('hex'), row.summary]));
+  }
+
+  putSnapshot(id: string, summary: string): void {
+    this.#commit(() =>
+      this.#database
+        .prepare('INSERT OR REPLACE INTO snapshots (id, summary) VALUES (?, ?)')
+        .run(bytesOf(id), summary),
+    );
+  }
+
+  dropSnapshot(id: string): void {
+    this.#commit(() =>
+      this.#database.prepare('DELETE FROM snapshots WHERE id = ?').run(bytesOf(id)),
+    );
+  }
+
+  counts(): ObjectCounts {
+    return this.#guard(() => this.#counts());
+  }
+
+  #counts(): ObjectCounts {
+    const { packs, packBytes } = this.#database
+      .prepare<[], { packs: number; packBytes: number }>(
+        'SELECT count(*) AS packs, coalesce(sum(bytes), 0) AS packBytes FROM packs',
+      )
+      .get()!;
+    const objects = this.#database
+      .prepare<[number], { chunks: number; deltaChunks: number; uniqueBytes: number }>(
+        `SELECT count(*) AS chunks, count(base) AS deltaChunks, coalesce(sum(plain), 0) AS uniqueBytes
+         FROM objects WHERE kind = ?`,
+      )
+      .get(KIND_NUMBERS.chunk)!;
+    return { packs, packBytes, ...objects };
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #commit<T>(run: () => T): T {
+    return this.#guard(() => commit(this.path, this.#database, run));
+  }
+
+  /** @throws REPO_CORRUPT where SQLite says that the file is damaged */
+  #guard<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (!/^SQLITE_(CORRUPT|NOTADB)/.test(systemCode(error) ?? '')) throw error;
+      this.#damaged = true;
+      throw cannot('REPO_CORRUPT', 'use catalog', this.path, messageOf(error), {
+        hint: 'Run "holdfast repository rebuild", or just try again: the next writer rebuilds it.',
+        retryable: true,
+        details: { catalog: this.path },
+        cause: error,
+      });
+    }
+  }
+}
+
+function commit<T>(path: string, database: Database.Database, run: () => T): T {
+  const transaction = database.transaction(run);
+  return path === PRIVATE ? transaction() : durableStepSync('sqlite-commit', path, transaction);
+}

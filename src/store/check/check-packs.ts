@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Activity } from '../../kernel/activity.ts';
+import { HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ObjectReader } from '../chunks/object-reader.ts';
+import type { PackEntry } from '../format/pack-layout.ts';
+import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
+import { type Layout, packNameOf, packPath } from '../layout.ts';
+import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
+import type { Findings } from './findings.ts';
+
+/** Reads the index of every pack into `index`. Damaged packs are findings. */
+export async function checkPackIndexes(
+  names: readonly string[],
+  layout: Layout,
+  repositoryId: string,
+  index: Catalog,
+  findings: Findings,
+  activity: Activity,
+): Promise<{ packBytes: number }> {
+  let packBytes = 0;
+  index.beginLoading();
+  for (const [done, name] of names.entries()) {
+    activity.signal.throwIfAborted();
+    activity.progress({ phase: 'packs', filesDone: done, totalFiles: names.length });
+    const path = packPath(layout, name);
+    try {
+      const { entries, bytes } = await readPackIndex(repositoryId, path);
+      packBytes += bytes;
+      if (entries === null) {
+        findings.error(
+          'PACK_DAMAGED',
+          'its header, footer or trailer is damaged',
+          shown(layout, path),
+        );
+        continue;
+      }
+      index.addPack(name, bytes, entries);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      findings.error('PACK_DAMAGED', `it cannot be read: ${messageOf(error)}`, shown(layout, path));
+    }
+  }
+  for (const { id, base, pack } of index.unreadableDeltas(100)) {
+    const message = `object ${id} is a delta against ${base}, which is not there as a full record`;
+    findings.error('BASE_MISSING', message, shown(layout, packPath(layout, pack)));
+  }
+  index.endLoading();
+  return { packBytes };
+}
+
+/** Files in `packs/` that are no packs. */
+export async function checkPackFolder(layout: Layout, findings: Findings): Promise<void> {
+  for (const entry of await readdir(layout.packs, { withFileTypes: true })) {
+    const directory = join(layout.packs, entry.name);
+    if (!entry.isDirectory() || !/^[0-9a-f]{2}$/.test(entry.name)) {
+      findings.warning(
+        'FOREIGN_FILE',
+        'it is not part of the repository',
+        shown(layout, directory),
+      );
+      continue;
+    }
+    for (const file of await readdir(directory)) {
+      if (packNameOf(file)?.startsWith(entry.name) === true) continue;
+      const path = shown(layout, join(directory, file));
+      findings.warning('FOREIGN_FILE', 'it is not part of the repository', path);
+    }
+  }
+}
+
+/** Reads a whole pack: its bytes hash to its name, every record decodes to what its id says. */
+export async function checkPackData(
+  name: string,
+  layout: Layout,
+  repositoryId: string,
+  objects: ObjectReader,
+  findings: Findings,
+): Promise<number> {
+  const path = packPath(layout, name);
+  const where = shown(layout, path);
+  let pack: Buffer;
+  try {
+    pack = await readFile(path);
+  } catch (error) {
+    findings.error('PACK_DAMAGED', `it cannot be read: ${messageOf(error)}`, where);
+    return 0;
+  }
+  if (createHash('sha256').update(pack).digest('hex') !== name) {
+    findings.error('PACK_DAMAGED', 'its bytes do not hash to its name', where);
+  }
+  for (const entry of packIndexOf(repositoryId, pack) ?? []) {
+    const problem = await recordProblem(pack, entry, objects);
+    if (problem !== null) findings.error('OBJECT_DAMAGED', `object ${entry.id}: ${problem}`, where);
+  }
+  return pack.length;
+}
+
+async function recordProblem(
+  pack: Buffer,
+  entry: PackEntry,
+  objects: ObjectReader,
+): Promise<string | null> {
+  const fields = decodeRecordHeader(pack, entry.offset);
+  if (fields === null) return 'its record header is damaged';
+  const { offset, ...expected } = entry;
+  if (JSON.stringify(fields) !== JSON.stringify(expected)) {
+    return 'its record header and the footer disagree';
+  }
+  const begin = offset + RECORD_HEADER_BYTES;
+  try {
+    await objects.decode({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
+    return null;
+  } catch (error) {
+    // Decoders throw errors of their own at broken streams; anything thrown here is about this record.
+    return error instanceof HoldfastError
+      ? error.message
+      : `it cannot be decoded: ${messageOf(error)}`;
+  }
+}
+
+/** The packs to read: all, or a share of them chosen by `seed`. */
+export function choosePacks(
+  names: readonly string[],
+  readData: 'none' | 'all' | { percent: number; seed: number },
+): readonly string[] {
+  if (readData === 'all') return names;
+  if (readData === 'none') return [];
+  const { percent, seed } = readData;
+  const rank = (name: string): string =>
+    createHash('sha256').update(`${seed}:${name}`).digest('hex');
+  const count = Math.ceil((names.length * Math.min(Math.max(percent, 0), 100)) / 100);
+  return names
+    .map((name) => ({ name, rank: rank(name) }))
+    .sort((left, right) => (left.rank < right.rank ? -1 : 1))
+    .slice(0, count)
+    .map(({ name }) => name);
+}
+
+const shown = (layout: Layout, path: string): string => relative(layout.root, path);

@@ -1,0 +1,129 @@
+import type { Activity } from '../../kernel/activity.ts';
+import { HoldfastError } from '../../kernel/errors.ts';
+import { Catalog } from '../catalog/catalog.ts';
+import { listPacks } from '../catalog/load-packs.ts';
+import { ObjectReader } from '../chunks/object-reader.ts';
+import { readDescriptor } from '../format/read-descriptor.ts';
+import { type Layout, layoutOf } from '../layout.ts';
+import { listSnapshotIds } from '../manifests/snapshot-list.ts';
+import { PackFiles } from '../packs/pack-files.ts';
+import { type CatalogView, checkCatalog, openCatalogView } from './check-catalog.ts';
+import { checkPackData, checkPackFolder, checkPackIndexes, choosePacks } from './check-packs.ts';
+import { checkNotes, checkSnapshots } from './check-snapshots.ts';
+import { type CheckFinding, Findings } from './findings.ts';
+
+export interface CheckOptions {
+  /** Which packs are read whole: a share of them differs with every seed. */
+  readonly readData: 'none' | 'all' | { readonly percent: number; readonly seed: number };
+}
+
+export interface CheckReport {
+  /** No finding is an error. */
+  readonly ok: boolean;
+  /** The first thousand. */
+  readonly findings: readonly CheckFinding[];
+  readonly errors: number;
+  readonly warnings: number;
+  readonly snapshots: number;
+  readonly trees: number;
+  readonly packs: number;
+  readonly packBytes: number;
+  readonly packsRead: number;
+  readonly readBytes: number;
+  readonly chunks: number;
+}
+
+/**
+ * Checks a whole repository beside whoever uses it: no lock is taken, nothing is changed, the catalog is
+ * compared but not relied on. Damage is a finding, not an error.
+ * @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT
+ */
+export async function checkRepository(
+  path: string,
+  options: CheckOptions,
+  activity: Activity,
+): Promise<CheckReport> {
+  const layout = layoutOf(path);
+  const findings = new Findings();
+  const id = await repositoryIdOf(layout, findings);
+  if (id === null) return reportOf(findings, {});
+  const index = Catalog.temporary(id);
+  const files = new PackFiles(layout);
+  let view: CatalogView | null = null;
+  try {
+    // In this order: a running writer publishes packs, then their rows, then manifests.
+    view = openCatalogView(layout, id, findings);
+    const snapshots = listSnapshotIds(layout);
+    const names = await listPacks(layout);
+    await checkPackFolder(layout, findings);
+    const { packBytes } = await checkPackIndexes(names, layout, id, index, findings, activity);
+    const objects = new ObjectReader(
+      { find: (object) => index.find(object), findAgain: async (object) => index.find(object) },
+      files,
+    );
+    const { trees } = await checkSnapshots(snapshots, layout, index, objects, findings, activity);
+    await checkNotes(snapshots, layout, findings);
+    if (view !== null) await checkCatalog(view, names, index, files, findings, activity);
+    const chosen = choosePacks(names, options.readData);
+    const readBytes = await readPacks(chosen, layout, id, objects, findings, activity);
+    return reportOf(findings, {
+      snapshots: snapshots.length,
+      trees,
+      packs: names.length,
+      packBytes,
+      packsRead: chosen.length,
+      readBytes,
+      chunks: index.counts().chunks,
+    });
+  } finally {
+    view?.catalog.close();
+    files.close();
+    index.close();
+  }
+}
+
+async function repositoryIdOf(layout: Layout, findings: Findings): Promise<string | null> {
+  try {
+    return (await readDescriptor(layout)).id;
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'REPO_CORRUPT') throw error;
+    findings.error('DESCRIPTOR_DAMAGED', error.message, 'holdfast.json');
+    return null;
+  }
+}
+
+async function readPacks(
+  names: readonly string[],
+  layout: Layout,
+  repositoryId: string,
+  objects: ObjectReader,
+  findings: Findings,
+  activity: Activity,
+): Promise<number> {
+  let readBytes = 0;
+  for (const [done, name] of names.entries()) {
+    activity.signal.throwIfAborted();
+    activity.progress({ phase: 'data', filesDone: done, totalFiles: names.length });
+    readBytes += await checkPackData(name, layout, repositoryId, objects, findings);
+  }
+  return readBytes;
+}
+
+type Counts = Omit<CheckReport, 'ok' | 'findings' | 'errors' | 'warnings'>;
+
+function reportOf(findings: Findings, counts: Partial<Counts>): CheckReport {
+  return {
+    ok: findings.errors === 0,
+    findings: findings.list,
+    errors: findings.errors,
+    warnings: findings.warnings,
+    snapshots: 0,
+    trees: 0,
+    packs: 0,
+    packBytes: 0,
+    packsRead: 0,
+    readBytes: 0,
+    chunks: 0,
+    ...counts,
+  };
+}

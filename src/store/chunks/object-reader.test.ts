@@ -1,0 +1,105 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { brotliCompressSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { objectId } from '../format/object-id.ts';
+import { readDescriptor } from '../format/read-descriptor.ts';
+import type { RecordFields } from '../format/record.ts';
+import { layoutOf, packDirectory, packPath } from '../layout.ts';
+import { OpenPack } from '../packs/open-pack.ts';
+import { checkRepository, openReader } from '../repository.ts';
+import { activity, scratchRepository, writerOf } from '../testing/scratch-repository.ts';
+import { ZSTD_FRAME, zstdBomb, zstdFramePlain } from '../testing/zstd-frame.ts';
+import { xorWithBase } from './xor.ts';
+
+let path: string;
+let dispose: () => Promise<void>;
+
+beforeEach(async () => {
+  ({ path, dispose } = await scratchRepository());
+});
+afterEach(() => dispose());
+
+/** Puts a pack of hand-made records in place. */
+async function plant(records: { fields: Partial<RecordFields>; stored: Buffer }[]): Promise<void> {
+  const layout = layoutOf(path);
+  const pack = new OpenPack((await readDescriptor(layout)).id);
+  for (const { fields, stored } of records) {
+    const usual = { base: null, kind: 'chunk', codec: 'none', encrypted: false } as const;
+    const lengths = { plainBytes: stored.length, storedBytes: stored.length };
+    pack.append({ id: objectId(stored), ...usual, ...lengths, ...fields }, stored);
+  }
+  const { name, parts } = pack.finish();
+  await mkdir(packDirectory(layout, name), { recursive: true });
+  await writeFile(packPath(layout, name), Buffer.concat(parts));
+}
+
+async function read(id: string): Promise<Buffer> {
+  const reader = await openReader(path);
+  try {
+    return await reader.readChunk(id);
+  } finally {
+    reader.close();
+  }
+}
+
+describe('readChunk()', () => {
+  it('reads a record that another runtime compressed with zstd, and a delta against it', async () => {
+    await (await writerOf(path)).close();
+    const plain = zstdFramePlain();
+    const changed = Buffer.from(plain);
+    changed.write('changed', 1000);
+    const delta = brotliCompressSync(xorWithBase(changed, plain));
+    await plant([
+      {
+        fields: { id: objectId(plain), codec: 'zstd', plainBytes: plain.length },
+        stored: ZSTD_FRAME,
+      },
+      {
+        fields: {
+          id: objectId(changed),
+          base: objectId(plain),
+          codec: 'brotli',
+          plainBytes: plain.length,
+        },
+        stored: delta,
+      },
+    ]);
+    expect((await read(objectId(plain))).equals(plain)).toBe(true);
+    expect((await read(objectId(changed))).equals(changed)).toBe(true);
+    const writer = await writerOf(path);
+    expect(writer.reconciled.packsAdopted).toHaveLength(1);
+    await writer.close();
+    expect((await checkRepository(path, { readData: 'all' }, activity)).findings).toEqual([]);
+  });
+
+  it('refuses deltas of deltas, even in a ring', async () => {
+    const [one, two] = ['11'.repeat(32), '22'.repeat(32)];
+    await plant([
+      { fields: { id: one!, base: two! }, stored: Buffer.alloc(8) },
+      { fields: { id: two!, base: one! }, stored: Buffer.alloc(8) },
+    ]);
+    await expect(read(one!)).rejects.toMatchObject({ code: 'REPO_CORRUPT' });
+    const report = await checkRepository(path, { readData: 'none' }, activity);
+    expect(report.findings.map(({ code }) => code)).toContain('BASE_MISSING');
+    const writer = await writerOf(path);
+    await expect(writer.reader.readChunk(one!)).rejects.toMatchObject({ code: 'REPO_CORRUPT' });
+    await writer.close();
+  });
+
+  it('refuses an encrypted record as UNSUPPORTED_FORMAT', async () => {
+    await plant([{ fields: { encrypted: true }, stored: Buffer.from('secret') }]);
+    const attempt = read(objectId(Buffer.from('secret')));
+    await expect(attempt).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' });
+  });
+
+  it.each([
+    ['brotli', brotliCompressSync(Buffer.alloc(32 * 1024 * 1024))],
+    ['zstd', zstdBomb(64)],
+  ] as const)('refuses a %s bomb at the length that its record declares', async (codec, stored) => {
+    const id = '33'.repeat(32);
+    await plant([{ fields: { id, codec, plainBytes: 65_536 }, stored }]);
+    await expect(read(id)).rejects.toMatchObject({ code: 'VERIFY_FAILED' });
+    const report = await checkRepository(path, { readData: 'all' }, activity);
+    expect(report.findings.map(({ code }) => code)).toContain('OBJECT_DAMAGED');
+  });
+});

@@ -1,0 +1,154 @@
+import { cannot, HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
+import type { Location } from '../catalog/catalog-schema.ts';
+import { decompress } from '../format/codec.ts';
+import { objectId } from '../format/object-id.ts';
+import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
+import type { PackFiles } from '../packs/pack-files.ts';
+import { xorWithBase } from './xor.ts';
+
+export interface StoredRecord {
+  readonly fields: RecordFields;
+  readonly stored: Buffer;
+}
+
+/** Says where records stand. */
+export interface Locator {
+  find(id: string): Location | null;
+  /** Asked when `find` gave nothing, or something wrong. */
+  findAgain(id: string): Promise<Location | null>;
+}
+
+/** What a writer has taken in and not sealed in a pack yet. */
+export interface PendingObjects {
+  pendingRecord(id: string): StoredRecord | null;
+  /** Plaintext of what is not even a record yet. */
+  pendingPlain(id: string): Buffer | null;
+}
+
+const BASES_KEPT_MAX = 32;
+const HINT =
+  'Other snapshots may still be restorable; run "holdfast check --read-data" for the extent of the damage.';
+
+/** Reads objects by id. Whatever is handed out hashes to the id that was asked for. */
+export class ObjectReader {
+  readonly #index: Locator;
+  readonly #files: PackFiles;
+  readonly #pending: PendingObjects | null;
+  /** Plaintext of the bases used last: neighbouring chunks' deltas often share nothing else. */
+  readonly #bases = new Map<string, Buffer>();
+
+  constructor(index: Locator, files: PackFiles, pending: PendingObjects | null = null) {
+    this.#index = index;
+    this.#files = files;
+    this.#pending = pending;
+  }
+
+  /** @throws REPO_CORRUPT when no pack holds it, VERIFY_FAILED when what is stored is not it */
+  async read(id: string): Promise<Buffer> {
+    const plain = this.#pending?.pendingPlain(id) ?? null;
+    if (plain !== null) return plain;
+    const pending = this.#pending?.pendingRecord(id) ?? null;
+    if (pending !== null) return this.decode(pending);
+    const location = this.#index.find(id);
+    if (location !== null) {
+      try {
+        return await this.#readAt(id, location);
+      } catch (error) {
+        // The catalog may be wrong about it, or another pack may hold it too.
+        const again = await this.#index.findAgain(id);
+        if (again === null || sameLocation(location, again)) throw error;
+        return this.#readAt(id, again);
+      }
+    }
+    const found = await this.#index.findAgain(id);
+    if (found !== null) return this.#readAt(id, found);
+    throw cannot('REPO_CORRUPT', 'read object', id, 'no pack holds it', { hint: HINT });
+  }
+
+  /** Whether a record of it is known, without reading it. */
+  async holds(id: string): Promise<boolean> {
+    if (this.#pending?.pendingPlain(id) || this.#pending?.pendingRecord(id)) return true;
+    return (this.#index.find(id) ?? (await this.#index.findAgain(id))) !== null;
+  }
+
+  /** The plaintext of a record, hashed against its id. @throws VERIFY_FAILED and what reading the base throws */
+  async decode({ fields, stored }: StoredRecord): Promise<Buffer> {
+    if (fields.encrypted) {
+      throw cannot('UNSUPPORTED_FORMAT', 'read object', fields.id, 'its record is encrypted');
+    }
+    const decoded = await decompress(fields.codec, stored, fields.plainBytes);
+    const plain =
+      fields.base === null ? decoded : xorWithBase(decoded, await this.readBase(fields.base));
+    if (objectId(plain) !== fields.id) {
+      throw cannot(
+        'VERIFY_FAILED',
+        'read object',
+        fields.id,
+        'its content does not hash to its id',
+      );
+    }
+    return plain;
+  }
+
+  /** Id of the full record that a delta against `id` must use: `id`'s own base where `id` is a delta. */
+  fullRecordOf(id: string): string | null {
+    const pending = this.#pending?.pendingRecord(id) ?? null;
+    if (pending !== null) return pending.fields.base ?? id;
+    const location = this.#index.find(id);
+    return location === null ? null : (location.base ?? id);
+  }
+
+  /** The plaintext of a full record. @throws REPO_CORRUPT when it is a delta; what `read` throws */
+  async readBase(id: string): Promise<Buffer> {
+    const kept = this.#bases.get(id);
+    if (kept !== undefined) return kept;
+    const pending = this.#pending?.pendingRecord(id) ?? null;
+    const location = pending === null ? this.#index.find(id) : null;
+    // Never follow a second step: a delta of a delta is not format 1, and could form a ring.
+    if ((pending?.fields.base ?? location?.base ?? null) !== null) {
+      throw cannot(
+        'REPO_CORRUPT',
+        'read object',
+        id,
+        'it is the base of a delta, and a delta itself',
+      );
+    }
+    const plain = await this.read(id);
+    this.#bases.set(id, plain);
+    if (this.#bases.size > BASES_KEPT_MAX) this.#bases.delete(this.#bases.keys().next().value!);
+    return plain;
+  }
+
+  async #readAt(id: string, location: Location): Promise<Buffer> {
+    try {
+      const bytes = RECORD_HEADER_BYTES + location.storedBytes;
+      const record = await this.#files.read(location.pack, location.offset, bytes);
+      const fields = decodeRecordHeader(record, 0);
+      const stored = record.subarray(RECORD_HEADER_BYTES);
+      if (fields === null || fields.id !== id || fields.storedBytes !== stored.length) {
+        throw new Error('no such record stands at its place');
+      }
+      return await this.decode({ fields, stored });
+    } catch (error) {
+      throw readFailure(id, location, error);
+    }
+  }
+}
+
+function sameLocation(left: Location, right: Location): boolean {
+  return left.pack === right.pack && left.offset === right.offset;
+}
+
+function readFailure(id: string, location: Location, error: unknown): HoldfastError {
+  if (error instanceof HoldfastError && error.code !== 'VERIFY_FAILED') return error;
+  // A nested failure (the base's) has named its own pack already.
+  if (error instanceof HoldfastError && error.details?.['pack'] !== undefined) return error;
+  const missing = systemCode(error) === 'ENOENT';
+  const state = missing ? 'the pack that holds it is gone' : messageOf(error);
+  const code = missing ? 'REPO_CORRUPT' : 'VERIFY_FAILED';
+  return cannot(code, 'read object', id, `${state} (pack ${location.pack})`, {
+    hint: `Pack ${location.pack} is damaged. ${HINT}`,
+    details: { object: id, pack: location.pack, offset: location.offset },
+    cause: error,
+  });
+}

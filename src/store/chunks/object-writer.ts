@@ -1,0 +1,164 @@
+import { HoldfastError } from '../../kernel/errors.ts';
+import { compress } from '../format/codec.ts';
+import { objectId } from '../format/object-id.ts';
+import type { ObjectKind, RecordCodec, RecordFields } from '../format/record.ts';
+import type { PackWriter } from '../packs/pack-writer.ts';
+import type { ObjectReader } from './object-reader.ts';
+import { differingShare, xorWithBase } from './xor.ts';
+
+/** Names the object that stood at the same place in the parent snapshot; asked only about new objects. */
+export type PredecessorOf = () => Promise<string | null>;
+
+export interface ObjectCounters {
+  chunksNew: number;
+  chunksDelta: number;
+  chunksReused: number;
+}
+
+// The threadpool has four threads; twice as many keep it busy while results are appended.
+const IN_FLIGHT_MAX = 8;
+/** Above this a delta has little left to win over a full record, and only costs time. */
+const DIFFERING_SHARE_MAX = 0.5;
+/** A delta below this part of the plaintext is taken without working out the full record. */
+const TINY_DELTA_PART = 1 / 32;
+/** A delta must be below this part of the full record. */
+const DELTA_PART_MAX = 1 / 2;
+
+/** Stores objects once each: hashes at once, compresses and appends in the background, a bounded number at a time. */
+export class ObjectWriter {
+  readonly counters: ObjectCounters = { chunksNew: 0, chunksDelta: 0, chunksReused: 0 };
+  readonly #reader: ObjectReader;
+  readonly #packs: PackWriter;
+  readonly #codec: RecordCodec;
+  readonly #inFlight = new Map<string, { plain: Buffer; storing: Promise<void> }>();
+  #failure: { error: unknown } | null = null;
+
+  constructor(reader: ObjectReader, packs: PackWriter, codec: RecordCodec) {
+    this.#reader = reader;
+    this.#packs = packs;
+    this.#codec = codec;
+  }
+
+  /** Plaintext of an object on its way to a pack. */
+  plainInFlight(id: string): Buffer | null {
+    return this.#inFlight.get(id)?.plain ?? null;
+  }
+
+  /** True when the object is stored, or on its way. */
+  has(id: string): boolean {
+    return this.#inFlight.has(id) || this.#packs.has(id);
+  }
+
+  /**
+   * The id of `plain`, which must not be changed afterwards; storing it, where it is new, goes on in the
+   * background until `settle`. @throws the failure of any object put before
+   */
+  async put(kind: ObjectKind, plain: Buffer, predecessor: PredecessorOf | null): Promise<string> {
+    const id = objectId(plain);
+    if (this.has(id)) {
+      if (kind === 'chunk') this.counters.chunksReused += 1;
+      return id;
+    }
+    while (this.#inFlight.size >= IN_FLIGHT_MAX) await Promise.race(this.#storing());
+    this.#throwFailure();
+    // Waiting may have let the same object in.
+    if (this.has(id)) return this.put(kind, plain, predecessor);
+    const storing = this.#store(id, kind, plain, predecessor)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#inFlight.delete(id));
+    this.#inFlight.set(id, { plain, storing });
+    return id;
+  }
+
+  /** Resolves when everything put so far was appended to a pack. @throws the first failure */
+  async settle(): Promise<void> {
+    await this.idle();
+    this.#throwFailure();
+  }
+
+  /** Resolves when nothing goes on in the background any more, whether it failed or not. */
+  async idle(): Promise<void> {
+    while (this.#inFlight.size > 0) await Promise.all(this.#storing());
+  }
+
+  #storing(): Promise<void>[] {
+    return [...this.#inFlight.values()].map(({ storing }) => storing);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  async #store(
+    id: string,
+    kind: ObjectKind,
+    plain: Buffer,
+    predecessor: PredecessorOf | null,
+  ): Promise<void> {
+    const { fields, stored } = await this.#encode(id, kind, plain, predecessor);
+    await this.#packs.append(fields, stored);
+    if (kind !== 'chunk') return;
+    if (fields.base === null) this.counters.chunksNew += 1;
+    else this.counters.chunksDelta += 1;
+  }
+
+  async #encode(
+    id: string,
+    kind: ObjectKind,
+    plain: Buffer,
+    predecessor: PredecessorOf | null,
+  ): Promise<{ fields: RecordFields; stored: Buffer }> {
+    const record = (base: string | null, { codec, stored }: Encoded) => ({
+      fields: {
+        id,
+        base,
+        kind,
+        codec,
+        plainBytes: plain.length,
+        storedBytes: stored.length,
+        encrypted: false,
+      },
+      stored,
+    });
+    const delta = predecessor === null ? null : await this.#encodeDelta(plain, predecessor);
+    if (delta !== null && delta.stored.length < plain.length * TINY_DELTA_PART) {
+      return record(delta.base, delta);
+    }
+    const full = await compress(this.#codec, plain);
+    if (delta !== null && delta.stored.length < full.stored.length * DELTA_PART_MAX) {
+      return record(delta.base, delta);
+    }
+    return record(null, full);
+  }
+
+  async #encodeDelta(
+    plain: Buffer,
+    predecessor: PredecessorOf,
+  ): Promise<(Encoded & { base: string }) | null> {
+    // Uncompressed, an XOR is as long as what it replaces.
+    if (this.#codec === 'none') return null;
+    const found = await this.#readBase(predecessor);
+    if (found === null || differingShare(plain, found.plain) > DIFFERING_SHARE_MAX) return null;
+    const encoded = await compress(this.#codec, xorWithBase(plain, found.plain));
+    return { ...encoded, base: found.base };
+  }
+
+  async #readBase(predecessor: PredecessorOf): Promise<{ base: string; plain: Buffer } | null> {
+    try {
+      const previous = await predecessor();
+      const base = previous === null ? null : this.#reader.fullRecordOf(previous);
+      return base === null ? null : { base, plain: await this.#reader.readBase(base) };
+    } catch (error) {
+      // A damaged parent must not stop a new snapshot: without a base the object is stored in full.
+      if (error instanceof HoldfastError) return null;
+      throw error;
+    }
+  }
+}
+
+interface Encoded {
+  readonly codec: RecordCodec;
+  readonly stored: Buffer;
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { brotliCompressSync, constants } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { noiseBytes, rowBytes } from '../testing/scratch-repository.ts';
+import { ZSTD_FRAME, zstdBomb, zstdFramePlain } from '../testing/zstd-frame.ts';
+import { chooseCodec, compress, decodeZstdPortably, decompress } from './codec.ts';
+
+describe('compress() and decompress()', () => {
+  it.each(['none', 'brotli', chooseCodec('auto')] as const)(
+    '%s gives back what it took',
+    async (codec) => {
+      for (const plain of [
+        rowBytes(65_536),
+        noiseBytes(65_536),
+        Buffer.from([7]),
+        Buffer.alloc(65_536),
+      ]) {
+        const { codec: used, stored } = await compress(codec, plain);
+        expect(stored.length).toBeLessThanOrEqual(plain.length);
+        expect((await decompress(used, stored, plain.length)).equals(plain)).toBe(true);
+      }
+    },
+  );
+
+  it('stores bytes that do not compress as they are', async () => {
+    const plain = noiseBytes(10_000);
+    expect(await compress('brotli', plain)).toEqual({ codec: 'none', stored: plain });
+  });
+
+  it('reads a frame of the reference zstd encoder on every runtime', async () => {
+    const plain = zstdFramePlain();
+    expect(decodeZstdPortably(ZSTD_FRAME, plain.length)).toEqual(plain);
+    expect(await decompress('zstd', ZSTD_FRAME, plain.length)).toEqual(plain);
+  });
+});
+
+describe('decompression bombs', () => {
+  it('brotli stops at the length that the record declares', async () => {
+    const bomb = brotliCompressSync(Buffer.alloc(128 * 1024 * 1024), {
+      params: { [constants.BROTLI_PARAM_QUALITY]: 1 },
+    });
+    expect(bomb.length).toBeLessThan(50_000);
+    const before = process.memoryUsage().rss;
+    await expect(decompress('brotli', bomb, 65_536)).rejects.toThrow();
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('zstd never writes beyond the length that the record declares', async () => {
+    const bomb = zstdBomb(256);
+    const before = process.memoryUsage().rss;
+    const attempt = async (): Promise<number> =>
+      decompress('zstd', bomb, 65_536).then(
+        (plain) => plain.length,
+        () => 0,
+      );
+    expect(await attempt()).toBeLessThanOrEqual(65_536);
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('zstd: no damaged frame decodes to something that passes for the original', () => {
+    const plain = zstdFramePlain();
+    const hash = createHash('sha256').update(plain).digest('hex');
+    for (let at = 0; at < ZSTD_FRAME.length; at += 7) {
+      const frame = Buffer.from(ZSTD_FRAME);
+      frame[at]! ^= 0x10;
+      let decoded: Buffer;
+      try {
+        decoded = decodeZstdPortably(frame, plain.length);
+      } catch {
+        continue;
+      }
+      expect(decoded).toHaveLength(plain.length);
+      const same = createHash('sha256').update(decoded).digest('hex') === hash;
+      // Only the frame's own checksum and header hints may change without changing the content.
+      if (same) expect(at < 12 || at >= ZSTD_FRAME.length - 4).toBe(true);
+    }
+  });
+});
+
+describe('chooseCodec()', () => {
+  it('takes what the runtime has, and says so where it lacks the one asked for', () => {
+    expect(['brotli', 'zstd']).toContain(chooseCodec('auto'));
+    expect(chooseCodec('none')).toBe('none');
+    if (chooseCodec('auto') === 'zstd') expect(chooseCodec('zstd')).toBe('zstd');
+    else
+      expect(() => chooseCodec('zstd')).toThrow(
+        expect.objectContaining({ code: 'CAPABILITY_REQUIRED' }),
+      );
+  });
+});

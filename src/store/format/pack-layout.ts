@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { FORMAT, PACK_BYTES_MAX } from './bounds.ts';
+import {
+  RECORD_FIELDS_BYTES,
+  RECORD_HEADER_BYTES,
+  type RecordFields,
+  readRecordFields,
+  writeRecordFields,
+} from './record.ts';
+
+/** Header, footer and trailer of a pack (docs/format.md, Packs). */
+
+export interface PackEntry extends RecordFields {
+  /** Of the record's header, from the start of the pack. */
+  readonly offset: number;
+}
+
+export interface PackTrailer {
+  readonly footerOffset: number;
+  readonly footerBytes: number;
+  readonly count: number;
+  readonly checksum: Buffer;
+}
+
+export const PACK_HEADER_BYTES = 32;
+export const PACK_TRAILER_BYTES = 64;
+const FOOTER_ENTRY_BYTES = RECORD_FIELDS_BYTES + 4;
+const HEADER_MAGIC = Buffer.from('HFPACK\r\n', 'latin1');
+const FOOTER_MAGIC = Buffer.from('HFix', 'latin1');
+const TRAILER_MAGIC = Buffer.from('HFPKEND\n', 'latin1');
+
+export function encodePackHeader(repositoryId: string): Buffer {
+  const header = Buffer.alloc(PACK_HEADER_BYTES);
+  HEADER_MAGIC.copy(header, 0);
+  header.writeUInt16LE(FORMAT, 8);
+  header.write(repositoryId.replaceAll('-', ''), 16, 'hex');
+  return header;
+}
+
+/** Footer and trailer of a pack that begins with `header`. */
+export function encodePackEnd(header: Buffer, entries: readonly PackEntry[]): Buffer {
+  const footerBytes = 8 + entries.length * FOOTER_ENTRY_BYTES;
+  const last = entries.at(-1);
+  const footerOffset =
+    last === undefined ? PACK_HEADER_BYTES : last.offset + RECORD_HEADER_BYTES + last.storedBytes;
+  const end = Buffer.alloc(footerBytes + PACK_TRAILER_BYTES);
+  FOOTER_MAGIC.copy(end, 0);
+  end.writeUInt32LE(entries.length, 4);
+  let at = 8;
+  for (const entry of entries) {
+    writeRecordFields(end, at, entry);
+    end.writeUInt32LE(entry.offset, at + RECORD_FIELDS_BYTES);
+    at += FOOTER_ENTRY_BYTES;
+  }
+  end.writeBigUInt64LE(BigInt(footerOffset), at);
+  end.writeUInt32LE(footerBytes, at + 8);
+  end.writeUInt32LE(entries.length, at + 12);
+  packChecksum(header, end.subarray(0, footerBytes), end.subarray(at, at + 16)).copy(end, at + 16);
+  TRAILER_MAGIC.copy(end, at + 56);
+  return end;
+}
+
+function packChecksum(header: Buffer, footer: Buffer, trailerStart: Buffer): Buffer {
+  return createHash('sha256').update(header).update(footer).update(trailerStart).digest();
+}
+
+/** The trailer that ends a pack of `packBytes`, or null where it cannot be one. */
+export function decodePackTrailer(trailer: Buffer, packBytes: number): PackTrailer | null {
+  if (trailer.length !== PACK_TRAILER_BYTES || packBytes > PACK_BYTES_MAX) return null;
+  if (trailer.compare(TRAILER_MAGIC, 0, 8, 56) !== 0) return null;
+  if (trailer.readBigUInt64LE(48) !== 0n) return null;
+  const footerOffset = Number(trailer.readBigUInt64LE(0));
+  const footerBytes = trailer.readUInt32LE(8);
+  const count = trailer.readUInt32LE(12);
+  const sound =
+    footerOffset >= PACK_HEADER_BYTES &&
+    footerOffset + footerBytes + PACK_TRAILER_BYTES === packBytes &&
+    footerBytes === 8 + count * FOOTER_ENTRY_BYTES;
+  return sound ? { footerOffset, footerBytes, count, checksum: trailer.subarray(16, 48) } : null;
+}
+
+/**
+ * The entries of a footer, or null where anything about header, footer and trailer does not agree:
+ * checksum, repository, or records that do not stand without gaps from header to footer.
+ */
+export function decodePackIndex(
+  repositoryId: string,
+  header: Buffer,
+  footer: Buffer,
+  trailer: Buffer,
+  end: PackTrailer,
+): PackEntry[] | null {
+  if (!header.equals(encodePackHeader(repositoryId))) return null;
+  if (!packChecksum(header, footer, trailer.subarray(0, 16)).equals(end.checksum)) return null;
+  if (footer.compare(FOOTER_MAGIC, 0, 4, 0, 4) !== 0) return null;
+  if (footer.readUInt32LE(4) !== end.count) return null;
+  const entries: PackEntry[] = [];
+  let expectedOffset = PACK_HEADER_BYTES;
+  for (let at = 8; at < footer.length; at += FOOTER_ENTRY_BYTES) {
+    const fields = readRecordFields(footer, at);
+    const offset = footer.readUInt32LE(at + RECORD_FIELDS_BYTES);
+    if (fields === null || offset !== expectedOffset) return null;
+    expectedOffset = offset + RECORD_HEADER_BYTES + fields.storedBytes;
+    entries.push({ ...fields, offset });
+  }
+  return expectedOffset === end.footerOffset ? entries : null;
+}

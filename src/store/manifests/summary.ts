@@ -1,0 +1,47 @@
+import { shortId } from '../../kernel/ids.ts';
+import type { SnapshotSummary } from '../store.ts';
+import { isGood, type Manifest, type Notes } from './manifest.ts';
+
+/** What never changes about a snapshot's summary: kept as JSON in the catalog. */
+export type FixedSummary = Omit<
+  SnapshotSummary,
+  'tags' | 'pinned' | 'verifiedAt' | 'verifiedLevel' | 'verifiedOk'
+>;
+
+export function summarise(id: string, manifest: Manifest): FixedSummary {
+  return {
+    id,
+    shortId: shortId(id),
+    sourceId: manifest.source.id,
+    sourceName: manifest.source.name,
+    type: manifest.type,
+    origin: manifest.origin,
+    reason: manifest.reason,
+    parent: manifest.parent,
+    capturedAt: manifest.capturedAt,
+    totalBytes: manifest.statistics.totalBytes,
+    addedBytes: manifest.statistics.addedBytes,
+    files: manifest.statistics.files,
+    databases: manifest.statistics.databases,
+    good: isGood(manifest),
+  };
+}
+
+/** `notes` is null where they are damaged: the snapshot then counts as pinned, so that no policy removes it. */
+export function withNotes(fixed: FixedSummary, notes: Notes | null): SnapshotSummary {
+  const newest = notes?.verifications.at(-1);
+  return {
+    ...fixed,
+    tags: notes?.tags ?? [],
+    pinned: notes?.pinned ?? true,
+    verifiedAt: newest?.at ?? null,
+    verifiedLevel: newest?.level ?? null,
+    verifiedOk: newest?.ok ?? null,
+  };
+}
+
+/** Newest first by capturedAt, then id. */
+export function compareSummaries(left: FixedSummary, right: FixedSummary): number {
+  if (left.capturedAt !== right.capturedAt) return left.capturedAt < right.capturedAt ? 1 : -1;
+  return left.id < right.id ? -1 : 1;
+}

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectory, renameDurably, syncFile } from '../../files/durable.ts';
+import { durableStep } from '../../files/durable-steps.ts';
+import { cannot } from '../../kernel/errors.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { RecordFields } from '../format/record.ts';
+import { type Layout, packDirectory, packPath } from '../layout.ts';
+import { OpenPack } from './open-pack.ts';
+import { verifyPackFile } from './verify-pack-file.ts';
+
+export interface PackWriterOptions {
+  readonly layout: Layout;
+  readonly repositoryId: string;
+  readonly catalog: Catalog;
+  /** Whether a full record is decoded again before its pack gets its name; deltas always are. */
+  readonly verifies: (fields: RecordFields) => boolean;
+  /** Decodes a record and hashes the result. @throws when it does not hash to its id */
+  readonly decode: (record: { fields: RecordFields; stored: Buffer }) => Promise<unknown>;
+}
+
+/**
+ * Appends records to packs: one filling, one being sealed, at most one waiting to be. Records of those are
+ * pending: only in memory. Sealed packs are durable, verified and in the catalog.
+ */
+export class PackWriter {
+  readonly #options: PackWriterOptions;
+  readonly #pending = new Map<string, OpenPack>();
+  #open: OpenPack;
+  /** Settles when every pack handed over before is sealed; never rejects. */
+  #sealing: Promise<void> = Promise.resolve();
+  /** Settles when a further pack may be handed over. */
+  #room: Promise<void> = Promise.resolve();
+  #failure: { error: unknown } | null = null;
+  #sealedBytes = 0;
+
+  constructor(options: PackWriterOptions) {
+    this.#options = options;
+    this.#open = new OpenPack(options.repositoryId);
+  }
+
+  has(id: string): boolean {
+    return this.#pending.has(id) || this.#options.catalog.find(id) !== null;
+  }
+
+  pendingRecord(id: string): { fields: RecordFields; stored: Buffer } | null {
+    const pack = this.#pending.get(id);
+    return pack?.record(id) ?? null;
+  }
+
+  /** Bytes of packs written and being filled. */
+  get addedBytes(): number {
+    return this.#sealedBytes + (this.#open.entries.length === 0 ? 0 : this.#open.bytes);
+  }
+
+  async append(fields: RecordFields, stored: Buffer): Promise<void> {
+    let room: Promise<void>;
+    do {
+      room = this.#room;
+      await room;
+    } while (room !== this.#room);
+    this.#throwFailure();
+    this.#open.append(fields, stored);
+    this.#pending.set(fields.id, this.#open);
+    if (this.#open.isFull) this.#handOver();
+  }
+
+  /** Seals what is open and waits for everything. @throws the first failure of any seal */
+  async flush(): Promise<void> {
+    if (this.#open.entries.length > 0) this.#handOver();
+    await this.#sealing;
+    this.#throwFailure();
+  }
+
+  /** Waits for the packs handed over; what is still being filled is dropped with the writer. */
+  async idle(): Promise<void> {
+    await this.#sealing;
+  }
+
+  #handOver(): void {
+    const full = this.#open;
+    this.#open = new OpenPack(this.#options.repositoryId);
+    this.#room = this.#sealing;
+    this.#sealing = this.#sealing.then(async () => {
+      if (this.#failure !== null) return;
+      try {
+        await this.#seal(full);
+      } catch (error) {
+        this.#failure = { error };
+      }
+    });
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** docs/format.md, order of writes, 1 and 2. */
+  async #seal(pack: OpenPack): Promise<void> {
+    const { layout, repositoryId, catalog, verifies, decode } = this.#options;
+    const { name, parts, bytes } = pack.finish();
+    const temporary = join(layout.temporary, `${randomBytes(8).toString('hex')}.pack`);
+    const handle = await open(temporary, 'wx', 0o600);
+    try {
+      await durableStep('write', temporary, () => writeParts(handle, parts));
+      await syncFile(handle, temporary);
+    } finally {
+      await handle.close();
+    }
+    await verifyPackFile(temporary, {
+      name,
+      entries: pack.entries,
+      repositoryId,
+      verifies,
+      decode,
+    });
+    await makeDirectory(packDirectory(layout, name));
+    await renameDurably(temporary, packPath(layout, name));
+    catalog.addPack(name, bytes, pack.entries);
+    this.#sealedBytes += bytes;
+    for (const { id } of pack.entries) this.#pending.delete(id);
+  }
+}
+
+async function writeParts(
+  handle: Awaited<ReturnType<typeof open>>,
+  parts: readonly Buffer[],
+): Promise<void> {
+  const whole = Buffer.concat(parts);
+  const { bytesWritten } = await handle.write(whole);
+  if (bytesWritten !== whole.length) {
+    throw cannot('NO_SPACE', 'write', 'pack', `${bytesWritten} of ${whole.length} bytes written`, {
+      hint: 'Free some space and try again.',
+      retryable: true,
+    });
+  }
+}

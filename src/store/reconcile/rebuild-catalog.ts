@@ -1,0 +1,48 @@
+import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
+import type { Activity } from '../../kernel/activity.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { readDescriptor } from '../format/read-descriptor.ts';
+import { layoutOf } from '../layout.ts';
+import { type ReconcileReport, reconcile } from './reconcile.ts';
+
+export interface RebuildReport {
+  readonly packs: number;
+  readonly chunks: number;
+  readonly snapshots: number;
+  readonly reconciled: ReconcileReport;
+}
+
+const LOCK_WAIT_MS = 10_000;
+
+/**
+ * Throws the catalog away and reads it again from packs and manifests, as the only writer.
+ * @throws REPO_LOCKED, REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT
+ */
+export async function rebuildCatalog(
+  path: string,
+  options: { clock: Clock },
+  activity: Activity,
+): Promise<RebuildReport> {
+  const layout = layoutOf(path);
+  const { id } = await readDescriptor(layout);
+  const { signal } = activity;
+  const lock = await acquireExclusiveLock(layout.lock, {
+    purpose: 'rebuild catalog',
+    waitMs: LOCK_WAIT_MS,
+    code: 'REPO_LOCKED',
+    clock: options.clock,
+    signal,
+  });
+  try {
+    const { catalog, report } = await reconcile(layout, id, { rebuild: true, signal });
+    try {
+      const { packs, chunks } = catalog.counts();
+      const snapshots = catalog.summaries().size;
+      return { packs, chunks, snapshots, reconciled: report };
+    } finally {
+      catalog.close();
+    }
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,131 @@
+import type { ExclusiveLock } from '../files/exclusive-lock.ts';
+import type { Activity } from '../kernel/activity.ts';
+import { cannot } from '../kernel/errors.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import { ObjectIndex } from './catalog/object-index.ts';
+import type { Content } from './chunks/content.ts';
+import { ObjectWriter } from './chunks/object-writer.ts';
+import { writeContentTo } from './chunks/write-content.ts';
+import type { RecordCodec, RecordFields } from './format/record.ts';
+import { type Layout, manifestPath } from './layout.ts';
+import type { Manifest, Notes } from './manifests/manifest.ts';
+import { encodeManifest } from './manifests/manifest-file.ts';
+import { writeNotesFile } from './manifests/notes-file.ts';
+import { summarise } from './manifests/summary.ts';
+import { PackWriter } from './packs/pack-writer.ts';
+import { publishFile } from './publish-file.ts';
+import { RepositoryReader } from './reader.ts';
+import { setAsideCatalog } from './reconcile/open-catalog.ts';
+import type { ReconcileReport } from './reconcile/reconcile.ts';
+import type { ContentSource, StoreWriter, WriterStatistics } from './store.ts';
+import type { TreeEntry } from './trees/tree-entry.ts';
+import { writeTreeTo } from './trees/write-tree.ts';
+
+export interface WriterParts {
+  readonly layout: Layout;
+  readonly repositoryId: string;
+  readonly catalog: Catalog;
+  readonly lock: ExclusiveLock;
+  readonly codec: RecordCodec;
+  readonly verifyWrites: 'sample' | 'all';
+  readonly reconciled: ReconcileReport;
+}
+
+/** One in sixteen: ids are hashes, so their first digit draws a fair sample. */
+const isSampled = ({ id }: RecordFields): boolean => id.startsWith('0');
+
+export class RepositoryWriter implements StoreWriter {
+  readonly reader: RepositoryReader;
+  readonly reconciled: ReconcileReport;
+  readonly #layout: Layout;
+  readonly #catalog: Catalog;
+  readonly #lock: ExclusiveLock;
+  readonly #packs: PackWriter;
+  readonly #objects: ObjectWriter;
+  readonly #read = (id: string): Promise<Buffer> => this.reader.readChunk(id);
+  #closed = false;
+
+  constructor(parts: WriterParts) {
+    const { layout, repositoryId, catalog } = parts;
+    this.#layout = layout;
+    this.#catalog = catalog;
+    this.#lock = parts.lock;
+    this.reconciled = parts.reconciled;
+    this.#packs = new PackWriter({
+      layout,
+      repositoryId,
+      catalog,
+      verifies: parts.verifyWrites === 'all' ? () => true : isSampled,
+      decode: (record) => this.reader.objects.decode(record),
+    });
+    const index = ObjectIndex.over(catalog, layout, repositoryId);
+    this.reader = new RepositoryReader(layout, repositoryId, index, {
+      pendingRecord: (id) => this.#packs.pendingRecord(id),
+      pendingPlain: (id) => this.#objects.plainInFlight(id),
+    });
+    this.#objects = new ObjectWriter(this.reader.objects, this.#packs, parts.codec);
+  }
+
+  async writeContent(
+    source: ContentSource,
+    parent: Content | null,
+    activity: Activity,
+  ): Promise<Content> {
+    return writeContentTo(this.#objects, this.#read, source, parent, activity);
+  }
+
+  async writeTree(entries: readonly TreeEntry[], parent: string | null = null): Promise<string> {
+    return writeTreeTo(this.#objects, this.#read, entries, parent);
+  }
+
+  statistics(): WriterStatistics {
+    return { ...this.#objects.counters, addedBytes: this.#packs.addedBytes };
+  }
+
+  async commitSnapshot(
+    build: (statistics: WriterStatistics) => Manifest,
+    activity: Activity,
+  ): Promise<{ id: string; manifest: Manifest }> {
+    await this.#objects.settle();
+    await this.#packs.flush();
+    activity.signal.throwIfAborted();
+    const manifest = build(this.statistics());
+    this.#assertTreesStored(manifest);
+    const { id, bytes } = encodeManifest(manifest);
+    await publishFile(this.#layout, manifestPath(this.#layout, id), bytes);
+    this.#catalog.putSnapshot(id, JSON.stringify(summarise(id, manifest)));
+    return { id, manifest };
+  }
+
+  async writeNotes(id: string, notes: Notes): Promise<void> {
+    await this.reader.readManifest(id);
+    await writeNotesFile(this.#layout, id, notes);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    // Failures of background work were thrown to whoever put something, or will never be committed.
+    await this.#objects.idle();
+    await this.#packs.idle();
+    this.reader.close();
+    this.#catalog.close();
+    try {
+      // The next writer finds none, and rebuilds it.
+      if (this.#catalog.isDamaged) await setAsideCatalog(this.#layout);
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  #assertTreesStored(manifest: Manifest): void {
+    const lost = manifest.roots.find(({ tree }) => tree !== null && !this.#objects.has(tree));
+    if (lost === undefined) return;
+    throw cannot(
+      'REPO_CORRUPT',
+      'publish snapshot of',
+      manifest.source.name,
+      `tree of "${lost.prefix}" is not stored`,
+    );
+  }
+}
