@@ -198,19 +198,16 @@ describe('damage that can be derived again', () => {
     makeDatabase(app);
     const snapshot = readFileSync(app);
     query(app, (database) => addNotes(database, 601, 650));
-    query(app, (database) => {
-      database.unsafeMode();
-      database.exec(`PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON;
-        UPDATE sqlite_schema SET type = 'hidden' WHERE name = 'notes_title'`);
-    });
-    query(app, (database) =>
-      database.exec('PRAGMA foreign_keys = OFF; DELETE FROM notes WHERE id = 5'),
-    );
-    query(app, (database) => {
-      database.unsafeMode();
-      database.exec(`PRAGMA writable_schema = ON;
-        UPDATE sqlite_schema SET type = 'index' WHERE name = 'notes_title'`);
-    });
+    const root = rootPage(app, 'notes_title');
+    const behindTheIndex = (sql: string): void =>
+      query(app, (database) => {
+        database.unsafeMode();
+        database.exec(`PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON; ${sql}`);
+      });
+    behindTheIndex(`DELETE FROM sqlite_schema WHERE name = 'notes_title'`);
+    behindTheIndex('DELETE FROM notes WHERE id = 5');
+    behindTheIndex(`INSERT INTO sqlite_schema
+      VALUES('index', 'notes_title', 'notes', ${root}, 'CREATE INDEX notes_title ON notes(title)')`);
     const truth = contentsOf(app);
     expect(await bench.recover({ mode: 'force' })).toMatchObject({ needsOperator: 1 });
     await bench.snapshot(['app.db'], { images: { 'app.db': snapshot } });
