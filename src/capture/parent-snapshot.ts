@@ -51,18 +51,20 @@ export class ParentSnapshot {
   }
 
   async #directory(tree: string | null): Promise<ParentDirectory> {
-    const entries = tree === null ? [] : await this.#entriesOf(tree);
-    return new ParentDirectory(entries, (child) => this.#directory(child));
+    const entries = tree === null ? null : await this.#entriesOf(tree);
+    return new ParentDirectory(entries === null ? null : tree, entries ?? [], (child) =>
+      this.#directory(child),
+    );
   }
 
-  /** Damage in an old snapshot must not keep new ones from being made. */
-  async #entriesOf(tree: string): Promise<TreeEntry[]> {
+  /** Null where it is damaged, which must not keep new snapshots from being made. */
+  async #entriesOf(tree: string): Promise<TreeEntry[] | null> {
     try {
       return await this.#reader.readTree(tree);
     } catch (error) {
       if (!(error instanceof HoldfastError) || !DAMAGE.has(error.code)) throw error;
       this.#onDamage(`The previous snapshot is damaged: ${error.message}`);
-      return [];
+      return null;
     }
   }
 
@@ -83,13 +85,17 @@ export class ParentSnapshot {
 }
 
 export class ParentDirectory {
+  /** Its tree object; null where there was none that can be read. */
+  readonly tree: string | null;
   readonly #entries: ReadonlyMap<string, TreeEntry>;
   readonly #open: (tree: string | null) => Promise<ParentDirectory>;
 
   constructor(
+    tree: string | null,
     entries: readonly TreeEntry[],
     open: (tree: string | null) => Promise<ParentDirectory>,
   ) {
+    this.tree = tree;
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
     this.#open = open;
   }

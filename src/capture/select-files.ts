@@ -3,6 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
+import { STAGING_NAME } from '../files/staging.ts';
 import { messageOf, systemCode } from '../kernel/errors.ts';
 import { LOGICAL_PATH_BYTES_MAX } from '../kernel/limits.ts';
 import type { SkipReason, SkipRecord } from '../store/manifests/manifest.ts';
@@ -107,7 +108,7 @@ export class FileSelection {
       return skip(logicalPath, 'path-too-long');
     }
     const path = join(directory, name);
-    const reason = this.#reasonByPath(path, logicalPath);
+    const reason = STAGING_NAME.test(name) ? 'own-files' : this.#reasonByPath(path, logicalPath);
     if (reason !== null) return skip(logicalPath, reason);
     let stat: BigIntStats;
     try {

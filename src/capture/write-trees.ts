@@ -60,7 +60,7 @@ export class TreeCapture {
       if (entry.type === 'database') databases.add(entry.name);
       entries.push(entry);
     }
-    return writer.writeTree(entries);
+    return writer.writeTree(entries, before.tree);
   }
 
   /** @returns null for what is left out and already reported */

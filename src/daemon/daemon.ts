@@ -1,37 +1,34 @@
 import { join } from 'node:path';
-import { createApi } from '../api/api.ts';
 import { EventHub } from '../api/event-hub.ts';
-import { sourceFingerprint } from '../capture/source-fingerprint.ts';
 import { rememberSettings } from '../config/remembered-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { makeDirectory, writeFileDurably } from '../files/durable.ts';
 import type { ExclusiveLock } from '../files/exclusive-lock.ts';
-import { HealthMonitor } from '../health/health-monitor.ts';
-import { repositoryProbe, stateProbe } from '../health/probes.ts';
 import type { Notifier } from '../host/notifier.ts';
 import { createWatchdog } from '../host/watchdog.ts';
+import type { Job } from '../jobs/job.ts';
 import { JobQueue } from '../jobs/job-queue.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Service } from '../kernel/service.ts';
 import { acquireInstanceLock } from '../operations/instance-lock.ts';
-import { ownPaths } from '../operations/operation.ts';
 import { TOOL_VERSION } from '../operations/version.ts';
-import type { StatusWarning } from '../protocol/method-map.ts';
 import { markCleanShutdown } from '../recovery/clean-shutdown.ts';
-import { RpcServer } from '../rpc/server.ts';
 import { BaselineRecords } from '../state/baseline-records.ts';
 import { ScheduleRecords } from '../state/schedule-records.ts';
 import { openState, type StateDatabase } from '../state/state-database.ts';
-import type { TriggerRequest } from '../triggers/trigger-request.ts';
-import { Triggers } from '../triggers/triggers.ts';
+import type { Triggers } from '../triggers/triggers.ts';
 import { BOOT_KINDS, bootJobs } from './boot.ts';
 import { BootProgress } from './boot-progress.ts';
+import { createApiServices } from './create-api-services.ts';
+import { createTriggers } from './create-triggers.ts';
+import { keepExtendingTimeout } from './extend-timeout.ts';
 import { JobEffects } from './job-effects.ts';
 import { RepositoryView } from './repository-view.ts';
 import { runInWorker } from './run-job.ts';
 import { scheduleStates } from './schedule-states.ts';
 import { SourceStates } from './source-states.ts';
+import { statusWarnings } from './status-warnings.ts';
 
 export interface DaemonOptions {
   readonly settings: Settings;
@@ -42,8 +39,6 @@ export interface DaemonOptions {
   readonly onShutdownRequested: () => void;
 }
 
-/** The service manager is asked for this much more time again and again while boot goes on. */
-const BOOT_EXTENSION_MS = 60_000;
 /** Left to a service that stops after the deadline was used up. */
 const SERVICE_STOP_MS_MIN = 1_000;
 
@@ -80,51 +75,42 @@ export class Daemon {
    */
   async start(): Promise<void> {
     const { settings, clock, logger, notifier } = this.#options;
-    await makeDirectory(settings.stateDirectory);
-    this.#lock = await acquireInstanceLock(
-      settings.stateDirectory,
-      'daemon',
-      clock,
-      this.#abort.signal,
-    );
-    const state = await openState(join(settings.stateDirectory, 'state.db'), { clock });
+    const { stateDirectory } = settings;
+    await makeDirectory(stateDirectory);
+    const { signal } = this.#abort;
+    this.#lock = await acquireInstanceLock(stateDirectory, 'daemon', clock, signal);
+    const state = await openState(join(stateDirectory, 'state.db'), { clock });
     this.#state = state;
     await rememberSettings(settings, writeFileDurably);
-    const queue = new JobQueue({
-      state,
-      clock,
-      logger,
-      runJob: runInWorker(settings, clock, logger),
-    });
+    const runJob = runInWorker(settings, clock, logger);
+    const queue = new JobQueue({ state, clock, logger, runJob });
     queue.admit(BOOT_KINDS);
-    const triggers = this.#createTriggers(state, queue);
-    this.#effects = this.#createEffects(state);
+    const effects = this.#createEffects(state, queue);
+    this.#effects = effects;
     queue.onEvent((event) => {
       this.#events.publishJobEvent(event);
-      this.#effects?.receive(event);
+      effects.receive(event);
     });
     await this.#startService(createWatchdog({ notifier, clock, environment: process.env }));
     // Before the queue, so that at the end clients still hear how their jobs ended.
     await this.#startApi(state, queue);
     await this.#startService(queue);
-    await this.#boot(queue, triggers);
+    await this.#boot(state, queue);
   }
 
-  async #boot(queue: JobQueue, triggers: Triggers): Promise<void> {
+  async #boot(state: StateDatabase, queue: JobQueue): Promise<void> {
     const { settings, clock, logger, notifier } = this.#options;
-    const extension = this.#keepExtendingTimeout();
+    const shared = { settings, clock, logger, queue, sources: this.#sources };
+    const extension = keepExtendingTimeout(notifier, clock);
     try {
       await bootJobs({
-        settings,
-        queue,
-        clock,
-        logger,
+        ...shared,
         progress: this.#progress,
         repository: this.#repository,
-        sources: this.#sources,
         signal: this.#abort.signal,
       });
       this.#progress.enter('triggers');
+      const triggers = createTriggers({ ...shared, state });
       await this.#startService(triggers);
       this.#triggers = triggers;
       this.#sources.watchedBy(triggers);
@@ -163,31 +149,37 @@ export class Daemon {
     this.#services.push(service);
   }
 
-  #createTriggers(state: StateDatabase, queue: JobQueue): Triggers {
-    const { settings, clock, logger } = this.#options;
-    const mutating: Record<TriggerRequest['kind'], boolean> = {
-      backup: true,
-      check: false,
-      verify: false,
-    };
-    return new Triggers({
-      settings,
-      clock,
-      logger,
-      baselines: new BaselineRecords(state),
-      schedules: new ScheduleRecords(state),
-      forbiddenPaths: ownPaths(settings),
-      fingerprint: sourceFingerprint,
-      enqueue: (request) =>
-        queue.submit({
-          ...request,
-          mutating: mutating[request.kind],
-          deadlineMs: request.kind === 'backup' ? settings.worker.backupDeadlineMs : null,
-        }),
-    });
+  async #startApi(state: StateDatabase, queue: JobQueue): Promise<void> {
+    const { settings, clock, logger, onShutdownRequested } = this.#options;
+    const records = new ScheduleRecords(state);
+    const services = createApiServices(
+      {
+        settings,
+        clock,
+        logger,
+        version: TOOL_VERSION,
+        startedAtMs: clock.nowMs(),
+        startedMonotonicMs: clock.monotonicMs(),
+        jobs: queue,
+        events: this.#events,
+        openReader: () => this.#repository.reader(),
+        boot: () => {
+          const { ready, phase, progress } = this.#progress;
+          return { ready, phase, progress };
+        },
+        sourceFacts: (sourceId) => this.#sources.facts(sourceId),
+        schedules: () => scheduleStates(settings, records),
+        repositoryStatistics: () => this.#repository.statistics,
+        lastRecovery: () => this.#sources.lastRecovery,
+        warnings: () => statusWarnings(settings, this.#sources, state),
+        requestShutdown: onShutdownRequested,
+      },
+      state,
+    );
+    for (const service of services) await this.#startService(service);
   }
 
-  #createEffects(state: StateDatabase): JobEffects {
+  #createEffects(state: StateDatabase, queue: JobQueue): JobEffects {
     const { settings, logger } = this.#options;
     return new JobEffects({
       settings,
@@ -196,7 +188,20 @@ export class Daemon {
       repository: this.#repository,
       sources: this.#sources,
       triggers: () => this.#triggers,
+      onWorkerKilled: (job) => this.#finishAfter(job, queue),
       onSourceChanged: (sourceId) => this.#publishSource(sourceId),
+    });
+  }
+
+  #finishAfter(job: Job, queue: JobQueue): void {
+    // One that was itself killed would be killed again; the next start does it.
+    if (job.kind === 'reconcile' || job.startedAt === null || this.#abort.signal.aborted) return;
+    queue.submit({
+      kind: 'reconcile',
+      params: { afterJob: job.id },
+      actor: 'boot',
+      mutating: true,
+      coalesceKey: null,
     });
   }
 
@@ -206,77 +211,5 @@ export class Daemon {
     const { id, name, roots } = source;
     const facts = this.#sources.facts(id);
     this.#events.publish({ type: 'source.changed', source: { id, name, roots, ...facts } });
-  }
-
-  async #startApi(state: StateDatabase, queue: JobQueue): Promise<void> {
-    const { settings, clock, logger, onShutdownRequested } = this.#options;
-    const started = { startedAtMs: clock.nowMs(), startedMonotonicMs: clock.monotonicMs() };
-    const records = new ScheduleRecords(state);
-    const boot = () => {
-      const { ready, phase, progress } = this.#progress;
-      return { ready, phase, progress };
-    };
-    const schedules = () => scheduleStates(settings, records);
-    const warnings = () => this.#warnings(state);
-    const health = new HealthMonitor({
-      settings,
-      clock,
-      startedMonotonicMs: started.startedMonotonicMs,
-      probes: [stateProbe(state, clock), repositoryProbe(settings.repositoryDirectory)],
-      boot,
-      sourceFacts: (sourceId) => this.#sources.facts(sourceId),
-      schedules,
-      warnings,
-    });
-    await this.#startService(health);
-    const api = createApi({
-      settings,
-      clock,
-      logger,
-      version: TOOL_VERSION,
-      ...started,
-      jobs: queue,
-      health,
-      events: this.#events,
-      openReader: () => this.#repository.reader(),
-      boot,
-      sourceFacts: (sourceId) => this.#sources.facts(sourceId),
-      schedules,
-      repositoryStatistics: () => this.#repository.statistics,
-      lastRecovery: () => this.#sources.lastRecovery,
-      warnings,
-      requestShutdown: onShutdownRequested,
-    });
-    const { socketPath, socketGroup } = settings;
-    await this.#startService(new RpcServer({ ...api, socketPath, socketGroup, clock, logger }));
-  }
-
-  #warnings(state: StateDatabase): StatusWarning[] {
-    const { settings } = this.#options;
-    const warnings: StatusWarning[] = settings.sources
-      .filter(({ id }) => this.#sources.facts(id).needsOperator)
-      .map(({ id, name }) => ({
-        code: 'NEEDS_OPERATOR',
-        message: `A database of ${name} waits for a person: holdfast status shows which`,
-        sourceId: id,
-      }));
-    if (state.rebuiltFrom !== null) {
-      warnings.push({
-        code: 'STATE_REBUILT',
-        message: `state.db was damaged and begun anew; the damaged one is kept: ${state.rebuiltFrom}`,
-        sourceId: null,
-      });
-    }
-    return warnings;
-  }
-
-  #keepExtendingTimeout(): { stop(): void } {
-    const { clock, notifier } = this.#options;
-    const extend = (): void => {
-      void notifier.extendTimeout(BOOT_EXTENSION_MS);
-      timer = clock.after(BOOT_EXTENSION_MS / 2, extend, { unref: true });
-    };
-    let timer = clock.after(0, extend, { unref: true });
-    return { stop: () => timer.cancel() };
   }
 }

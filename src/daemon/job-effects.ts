@@ -15,9 +15,19 @@ export interface JobEffectsOptions {
   readonly sources: SourceStates;
   /** Null until triggers are armed. */
   triggers(): Pick<Triggers, 'noteSnapshot' | 'noteFailure'> | null;
+  /** A worker was ended in the middle of its work: what it left half done is to be finished at once. */
+  onWorkerKilled(job: Job): void;
   /** What `status` says of this source may have changed. */
   onSourceChanged(sourceId: string): void;
 }
+
+/** How jobs end whose worker had no chance to clean up. */
+const KILLED: ReadonlySet<string> = new Set([
+  'WORKER_CRASHED',
+  'TIMEOUT',
+  'LIMIT_EXCEEDED',
+  'CANCELLED',
+]);
 
 /** What the end of a job means to the rest of the daemon. */
 export class JobEffects {
@@ -42,8 +52,10 @@ export class JobEffects {
   }
 
   async #settle(job: Job): Promise<void> {
-    const { repository, sources, onSourceChanged, logger } = this.#options;
+    const { repository, sources, onWorkerKilled, onSourceChanged, logger } = this.#options;
+    if (job.error !== null && KILLED.has(job.error.code)) onWorkerKilled(job);
     if (job.kind === 'backup') this.#settleBackup(job);
+    if (job.kind === 'restore') this.#settleRestore(job);
     if (job.kind === 'recover' && job.status === 'succeeded') sources.noteRecovery(job);
     if (job.kind !== 'check') await repository.refresh();
     if (job.kind === 'backup' && job.status === 'succeeded') {
@@ -54,6 +66,15 @@ export class JobEffects {
       logger.error({ jobId: job.id, kind: job.kind, error: job.error }, 'job failed');
     }
     if (job.sourceId !== null) onSourceChanged(job.sourceId);
+  }
+
+  #settleRestore(job: Job): void {
+    const { settings, sources } = this.#options;
+    const source = settings.sources.find(({ id }) => id === job.sourceId);
+    const { type } = (job.params['target'] ?? {}) as { type?: string };
+    if (source === undefined || type !== 'in-place' || job.params['dryRun'] === true) return;
+    if (job.status !== 'succeeded' || job.result === null || job.finishedAt === null) return;
+    sources.noteRestore(source, job.result, job.finishedAt);
   }
 
   #settleBackup(job: Job): void {

@@ -36,12 +36,20 @@ interface BackupResult {
   }[];
 }
 
+/** The parts of an in-place restore's result that are kept; restore/restore-snapshot.ts makes it. */
+interface RestoreResult {
+  readonly checked: readonly { readonly path: string; readonly ok: boolean }[];
+}
+
 /** What needs a person before the database may be used; an encrypted one is its application's own affair. */
 const WAITING_STATES: ReadonlySet<DatabaseState['state']> = new Set([
   'needs-operator',
   'regressed',
   'missing',
 ]);
+
+/** What looks like a step back in time: the next snapshot would make it the new truth. */
+const STEPPED_BACK_STATES: ReadonlySet<DatabaseState['state']> = new Set(['regressed', 'missing']);
 
 /** Where a logical path of a snapshot lies on this host; null where no root holds it any more. */
 export function hostPathOf(source: SourceSettings, logicalPath: string): string | null {
@@ -92,6 +100,14 @@ export class SourceStates {
     };
   }
 
+  /**
+   * The databases for which no snapshot may be taken of its own accord: were one taken, what is gone would no
+   * longer be missed. A person decides, by restoring or by taking a snapshot.
+   */
+  steppedBack(sourceId: string): DatabaseState[] {
+    return this.facts(sourceId).databases.filter(({ state }) => STEPPED_BACK_STATES.has(state));
+  }
+
   /** Learns from a finished recover job, or from one that failed on one database. */
   noteRecovery(job: Job): void {
     if (job.result === null || job.finishedAt === null) return;
@@ -114,6 +130,16 @@ export class SourceStates {
   /** A database whose check or repair could not be carried out at all. */
   noteUnchecked(sourceId: string, path: string, reason: string, at: string): void {
     this.#put(sourceId, { path, state: 'needs-operator', reason, checkedAt: at, reportId: null });
+  }
+
+  /** What was restored in place was checked on its way. */
+  noteRestore(source: SourceSettings, result: Record<string, unknown>, at: string): void {
+    const { checked } = result as unknown as RestoreResult;
+    for (const { path: logicalPath, ok } of checked) {
+      const path = hostPathOf(source, logicalPath);
+      if (path === null || !ok) continue;
+      this.#put(source.id, { path, state: 'ok', reason: null, checkedAt: at, reportId: null });
+    }
   }
 
   /** A capture checks every database: what it finds bad is news, whatever boot had found. */

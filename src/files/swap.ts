@@ -107,6 +107,7 @@ export async function performSwap(
     activity.progress({ phase: 'swap', filesDone: journal.items.length });
     return { id: journal.id, quarantineId: kept ? journal.id : null, ...countsOf(journal) };
   } finally {
+    activity.setCancellable(true);
     lock.release();
   }
 }
@@ -124,7 +125,7 @@ async function changeAndCommit(
       await writeJournal(stateDirectory, journal);
     }
     await request.beforeSwap?.();
-    activity.signal.throwIfAborted();
+    activity.setCancellable(false);
     await changeUpToCommit(stateDirectory, journal, activity);
     if (!journal.single) await writeCommit(stateDirectory, journal.id);
     return journal;

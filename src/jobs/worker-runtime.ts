@@ -12,18 +12,9 @@ import {
   type WorkerStart,
 } from './worker-messages.ts';
 
-/** What a job sees of its supervisor. */
-export interface WorkerActivity extends Activity {
-  /**
-   * `false` before a section that must not be cut short (it throws if the job is already cancelled), `true` after
-   * it. Meanwhile the job cannot be cancelled and its deadline does not kill it, for a minute at most.
-   */
-  setCancellable(cancellable: boolean): void;
-}
-
 export type WorkerMain = (
   start: WorkerStart,
-  activity: WorkerActivity,
+  activity: Activity,
 ) => Promise<Record<string, unknown>>;
 
 /**
@@ -78,7 +69,7 @@ class WorkerService {
       .catch((error: unknown) => this.fail(error));
   }
 
-  #activity(): WorkerActivity {
+  #activity(): Activity {
     const { signal } = this.#abort;
     return {
       signal,

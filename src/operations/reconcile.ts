@@ -38,11 +38,28 @@ export async function finishInterruptedWork(
   return { swaps, staging, scratch: scratch.length };
 }
 
-/** What is done after whatever end the last run came to, before anything else. */
-export const reconcile: Operation<Record<string, never>> = {
+const parameters = z.strictObject({
+  /** What this job left when its worker was ended, and nothing else: others may be running. */
+  afterJob: z.string().optional(),
+});
+
+/** Swaps have a lock of their own and staging names its process, so that living jobs are left alone. */
+async function finishAfterJob(
+  { activity, settings, clock, scratchDirectory }: OperationContext,
+  jobId: string,
+): Promise<Record<string, unknown>> {
+  const swaps = await resumeSwaps(settings.stateDirectory, clock, activity);
+  const staging = await cleanLeftoverStaging(settings.stateDirectory);
+  await rm(join(dirname(scratchDirectory), basename(jobId)), { recursive: true, force: true });
+  return { swaps, staging };
+}
+
+/** What is done after whatever end the last run came to, before anything else; or after one job's violent end. */
+export const reconcile: Operation<z.infer<typeof parameters>> = {
   kind: 'reconcile',
-  params: z.strictObject({}),
-  async run(context) {
+  params: parameters,
+  async run(context, { afterJob }) {
+    if (afterJob !== undefined) return finishAfterJob(context, afterJob);
     const { activity, settings, clock } = context;
     const finished = await finishInterruptedWork(context);
     activity.progress({ phase: 'reconcile repository' });

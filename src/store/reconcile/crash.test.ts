@@ -20,8 +20,8 @@ import {
   writerOf,
 } from '../testing/scratch-repository.ts';
 
-/** HOLDFAST_TEST_ALL_STEPS ends the scenario at every step; otherwise at a few, HOLDFAST_TEST_SEED choosing. */
-const everyStep = process.env['HOLDFAST_TEST_ALL_STEPS'] !== undefined;
+/** HOLDFAST_TEST_EVERY_STEP ends the scenario at every step; otherwise at a few, HOLDFAST_TEST_SEED choosing. */
+const everyStep = process.env['HOLDFAST_TEST_EVERY_STEP'] === '1';
 const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Math.floor(Math.random() * 1e6));
 const STEPS_PER_SCENARIO = 3;
 
