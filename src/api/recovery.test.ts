@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { quarantineFamilyByCopy } from '../files/quarantine.ts';
+import { quarantineFamilyByCopy } from '../files/quarantine/quarantine.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { newId } from '../kernel/ids.ts';

@@ -1,7 +1,11 @@
 import { resolve } from 'node:path';
 import { realPathOf } from '../config/own-places.ts';
 import type { Settings } from '../config/settings.ts';
-import { listQuarantine, purgeQuarantine, restoreQuarantined } from '../files/quarantine.ts';
+import {
+  listQuarantine,
+  purgeQuarantine,
+  restoreQuarantined,
+} from '../files/quarantine/quarantine.ts';
 import { isInside } from '../files/safe-path.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { cannot } from '../kernel/errors.ts';

@@ -1,4 +1,5 @@
 import { arch, hostname, platform } from 'node:os';
+import { rootPrefix } from '../config/root-paths.ts';
 import type { SourceSettings } from '../config/settings.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { type Clock, isoTime } from '../kernel/clock.ts';
@@ -18,13 +19,7 @@ import { findDatabases } from './find-databases.ts';
 import { isOnTheWay } from './logical-paths.ts';
 import { ParentSnapshot } from './parent-snapshot.ts';
 import { FileSelection } from './select-files.ts';
-import {
-  assertRootsUsable,
-  rootPrefix,
-  rootsOfType,
-  type SelectedRoot,
-  selectRoots,
-} from './select-roots.ts';
+import { assertRootsUsable, rootsOfType, type SelectedRoot, selectRoots } from './select-roots.ts';
 import { TreeCapture } from './write-trees.ts';
 
 export interface CaptureRequest {

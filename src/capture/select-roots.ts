@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, realpath } from 'node:fs/promises';
+import { rootPrefix } from '../config/root-paths.ts';
 import type { RootSettings, SourceSettings } from '../config/settings.ts';
 import { cannot, messageOf } from '../kernel/errors.ts';
 import type { SnapshotType } from '../store/manifests/manifest.ts';
@@ -18,11 +19,6 @@ export interface SelectedRoot {
   readonly problem: string | null;
   /** The prefix of an earlier root that is the same directory. */
   readonly sameAs: string | null;
-}
-
-/** Logical prefix of everything in a root. */
-export function rootPrefix(root: Pick<RootSettings, 'class' | 'name'>): string {
-  return root.class === 'extra' ? `extra/${root.name}` : root.class;
 }
 
 /** Roots that a snapshot of this type holds: `data` takes data and extra roots, `config` config roots alone. */

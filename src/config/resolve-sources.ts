@@ -1,6 +1,7 @@
 import { slug } from './option-values.ts';
 import type { SourceConfiguration } from './options.ts';
 import { isInside, realPathOf } from './own-places.ts';
+import { rootPrefix } from './root-paths.ts';
 import type { RootSettings, ScheduleSettings, SourceSettings } from './settings.ts';
 import type { ProblemList } from './validate-configuration.ts';
 
@@ -53,7 +54,7 @@ async function resolveRoots(
     if (root.class !== 'extra' && root.name !== null) {
       list.add([...at, 'name'], 'only an extra root has a name');
     }
-    const label = root.class === 'extra' ? `extra/${root.name}` : root.class;
+    const label = rootPrefix(root);
     if (taken.has(label)) {
       list.add(at, `a second root "${label}": their files would have the same paths in a snapshot`);
     }

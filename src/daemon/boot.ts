@@ -1,3 +1,4 @@
+import { hostPathOf } from '../config/root-paths.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
 import type { Job, JobKind } from '../jobs/job.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
@@ -6,7 +7,7 @@ import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { BootProgress } from './boot-progress.ts';
 import type { RepositoryView } from './repository-view.ts';
-import { hostPathOf, type SourceStates } from './source-states.ts';
+import type { SourceStates } from './source-states.ts';
 
 export interface BootOptions {
   readonly settings: Settings;

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import type { SourceFacts } from '../api/context.ts';
+import { hostPathOf } from '../config/root-paths.ts';
 import type { SourceSettings } from '../config/settings.ts';
 import type { Job } from '../jobs/job.ts';
 import type { DaemonStatus, SourceState } from '../protocol/method-map.ts';
@@ -50,17 +50,6 @@ const WAITING_STATES: ReadonlySet<DatabaseState['state']> = new Set([
 
 /** What looks like a step back in time: the next snapshot would make it the new truth. */
 const STEPPED_BACK_STATES: ReadonlySet<DatabaseState['state']> = new Set(['regressed', 'missing']);
-
-/** Where a logical path of a snapshot lies on this host; null where no root holds it any more. */
-export function hostPathOf(source: SourceSettings, logicalPath: string): string | null {
-  for (const root of source.roots) {
-    const prefix = root.class === 'extra' ? `extra/${root.name}` : root.class;
-    if (logicalPath.startsWith(`${prefix}/`)) {
-      return join(root.path, logicalPath.slice(prefix.length + 1));
-    }
-  }
-  return null;
-}
 
 /** What the daemon knows of each source, learned from its jobs, kept in memory for `status`. */
 export class SourceStates {

@@ -6,7 +6,7 @@ import { systemCode } from '../kernel/errors.ts';
 import { makeDirectory, removeDurably, writeFileDurably } from './durable.ts';
 import { type Mount, mountOf } from './mounts.ts';
 import { isInside, nearestExisting } from './safe-path.ts';
-import { hasUnfinishedSwaps } from './swap-journal.ts';
+import { hasUnfinishedSwaps } from './swap/journal.ts';
 
 /** Name of a staging directory that had to stand outside the state directory. Captures leave it out. */
 export const STAGING_NAME = /^\.holdfast-staging-[0-9a-f]{16}$/;

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { cleanLeftoverStaging } from '../files/staging.ts';
-import { resumeSwaps } from '../files/swap.ts';
+import { resumeSwaps } from '../files/swap/swap.ts';
 import { systemCode } from '../kernel/errors.ts';
 import type { Operation, OperationContext } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';

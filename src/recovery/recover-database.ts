@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listQuarantine } from '../files/quarantine.ts';
+import { listQuarantine } from '../files/quarantine/quarantine.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { type Clock, isoTime } from '../kernel/clock.ts';
 import { newId } from '../kernel/ids.ts';

@@ -2,7 +2,7 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listQuarantine } from '../files/quarantine.ts';
+import { listQuarantine } from '../files/quarantine/quarantine.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';
 import { bundleRecoverOnce, recoverInProcess } from './testing/recover-process.ts';
 import {

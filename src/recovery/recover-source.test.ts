@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, renameSync, rmSync, statSync, truncateSync } f
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { listQuarantine } from '../files/quarantine.ts';
+import { listQuarantine } from '../files/quarantine/quarantine.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';
 import { SqliteChild } from '../sqlite/testing/processes.ts';

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listQuarantine, quarantineFamilyByCopy } from '../files/quarantine.ts';
+import { listQuarantine, quarantineFamilyByCopy } from '../files/quarantine/quarantine.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { copyFamily } from '../sqlite/copy-family.ts';

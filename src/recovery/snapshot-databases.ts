@@ -1,9 +1,10 @@
-import { join, relative, sep } from 'node:path';
-import type { RootSettings, SourceSettings } from '../config/settings.ts';
+import { relative, sep } from 'node:path';
+import { hostPathOf, rootPrefix } from '../config/root-paths.ts';
+import type { SourceSettings } from '../config/settings.ts';
 import { isInside } from '../files/safe-path.ts';
 import { cannot, messageOf } from '../kernel/errors.ts';
 import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
-import type { Manifest, ManifestDatabase } from '../store/manifests/manifest.ts';
+import { isCheckpoint, type Manifest, type ManifestDatabase } from '../store/manifests/manifest.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { DatabaseEntry } from '../store/trees/tree-entry.ts';
 
@@ -15,22 +16,11 @@ export interface DatabaseSnapshot {
   readonly database: ManifestDatabase;
 }
 
-export function prefixOf(root: RootSettings): string {
-  return root.class === 'extra' ? `extra/${root.name}` : root.class;
-}
-
 /** Every logical path that an absolute one may have: two roots may name the same directory. */
 export function logicalPaths(source: SourceSettings, path: string): string[] {
   return source.roots
     .filter((root) => path !== root.path && isInside(path, root.path))
-    .map((root) => `${prefixOf(root)}/${relative(root.path, path).split(sep).join('/')}`);
-}
-
-/** Where a logical path stands on this host now; null when its root is no longer configured. */
-export function absolutePath(source: SourceSettings, logicalPath: string): string | null {
-  const root = source.roots.find((each) => logicalPath.startsWith(`${prefixOf(each)}/`));
-  if (root === undefined) return null;
-  return join(root.path, ...logicalPath.slice(prefixOf(root).length + 1).split('/'));
+    .map((root) => `${rootPrefix(root)}/${relative(root.path, path).split(sep).join('/')}`);
 }
 
 /** A snapshot of a database may serve recovery when its check found the file sound. */
@@ -40,7 +30,10 @@ function isSound({ check }: ManifestDatabase): boolean {
 
 const MANIFESTS_READ_MAX = 1_000;
 
-/** The snapshots of one source, newest first, each manifest read once and only when it is asked for. */
+/**
+ * The snapshots of one source, newest first, each manifest read once and only when it is asked for. Without those
+ * that a restore took of what it replaced: somebody had chosen to be rid of that.
+ */
 export class SnapshotDatabases {
   readonly #reader: StoreReader;
   readonly #source: SourceSettings;
@@ -52,7 +45,9 @@ export class SnapshotDatabases {
     this.#reader = reader;
     this.#source = source;
     this.#warn = warn;
-    const summaries = reader.listSnapshots({ sourceId: source.id });
+    const summaries = reader
+      .listSnapshots({ sourceId: source.id })
+      .filter((summary) => !isCheckpoint(summary));
     this.#ids = summaries.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
   }
 
@@ -76,7 +71,7 @@ export class SnapshotDatabases {
     for (const id of this.#ids) {
       const manifest = await this.#manifest(id);
       if (manifest === null || manifest.type === 'config') continue;
-      return manifest.databases.flatMap(({ path }) => absolutePath(this.#source, path) ?? []);
+      return manifest.databases.flatMap(({ path }) => hostPathOf(this.#source, path) ?? []);
     }
     return [];
   }

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { listQuarantine } from '../files/quarantine.ts';
+import { listQuarantine } from '../files/quarantine/quarantine.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { portrait } from '../sqlite/testing/directories.ts';

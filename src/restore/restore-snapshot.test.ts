@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RootSettings } from '../config/settings.ts';
-import { listQuarantine } from '../files/quarantine.ts';
+import { listQuarantine } from '../files/quarantine/quarantine.ts';
 import { pictureOf } from '../files/testing/tree-picture.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { systemClock } from '../kernel/clock.ts';

@@ -3,7 +3,7 @@ import { requireFreeSpace } from '../files/free-space.ts';
 import { mountOf } from '../files/mounts.ts';
 import { nearestExisting } from '../files/safe-path.ts';
 import { chooseStagingDirectory, removeStaging } from '../files/staging.ts';
-import { performSwap, type SwapResult } from '../files/swap.ts';
+import { performSwap, type SwapResult } from '../files/swap/swap.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { shortId } from '../kernel/ids.ts';

@@ -4,7 +4,7 @@ import { removeDurably, syncDirectory, syncFile } from '../files/durable.ts';
 import { durableStep } from '../files/durable-steps.ts';
 import { utimeSeconds } from '../files/entry-identity.ts';
 import { SIDECAR_SUFFIXES } from '../files/family-members.ts';
-import type { SwapDirectory, SwapItem } from '../files/swap.ts';
+import type { SwapDirectory, SwapItem } from '../files/swap/swap.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { cannot, systemCode } from '../kernel/errors.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';

@@ -1,5 +1,5 @@
 import picomatch from 'picomatch';
-import { rootPrefix } from '../capture/select-roots.ts';
+import { rootPrefix } from '../config/root-paths.ts';
 import type { SourceSettings } from '../config/settings.ts';
 
 function isAtOrBelow(path: string, directory: string): boolean {

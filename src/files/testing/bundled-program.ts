@@ -9,14 +9,14 @@ export interface BundledProgram {
   remove(): Promise<void>;
 }
 
-/** Bundles a TypeScript program of this folder, so that a plain Node process runs the same code as the test. */
-export async function bundleProgram(name: string): Promise<BundledProgram> {
+/** Bundles a TypeScript program, so that a plain Node process runs the same code as the test. */
+export async function bundleProgram(entry: URL): Promise<BundledProgram> {
   const directory = await mkdtemp(join(tmpdir(), 'program-'));
   const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
   await symlink(modules, join(directory, 'node_modules'));
   const path = join(directory, 'program.mjs');
   await build({
-    entryPoints: [fileURLToPath(new URL(name, import.meta.url))],
+    entryPoints: [fileURLToPath(entry)],
     outfile: path,
     bundle: true,
     platform: 'node',

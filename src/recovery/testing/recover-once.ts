@@ -6,7 +6,7 @@ import {
   observeDurableSteps,
 } from '../../files/durable-steps.ts';
 import { cleanLeftoverStaging } from '../../files/staging.ts';
-import { resumeSwaps } from '../../files/swap.ts';
+import { resumeSwaps } from '../../files/swap/swap.ts';
 import { quietActivity } from '../../kernel/activity.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { openReader } from '../../store/repository.ts';

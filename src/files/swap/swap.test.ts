@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { quietActivity } from '../kernel/activity.ts';
-import { systemClock } from '../kernel/clock.ts';
-import { mountOf } from './mounts.ts';
-import { readQuarantine } from './quarantine.ts';
+import { quietActivity } from '../../kernel/activity.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { mountOf } from '../mounts.ts';
+import { readQuarantine } from '../quarantine/quarantine.ts';
+import { countSteps, dieAtStep, failAtStep } from '../testing/dying-process.ts';
+import { pictureOf } from '../testing/tree-picture.ts';
+import { setAsideHome, swapsHome } from './journal.ts';
 import { performSwap, resumeSwaps, type SwapRequest } from './swap.ts';
-import { setAsideHome, swapsHome } from './swap-journal.ts';
-import { countSteps, dieAtStep, failAtStep } from './testing/dying-process.ts';
 import {
   buildScenario,
   removeScenario,
   type SwapScenario,
   writeTemplates,
 } from './testing/swap-scenario.ts';
-import { pictureOf } from './testing/tree-picture.ts';
 
 let templates: string;
 let scenario: SwapScenario;

@@ -1,10 +1,10 @@
 import { dirname, isAbsolute, normalize } from 'node:path';
-import { cannot } from '../kernel/errors.ts';
-import { identify } from './entry-identity.ts';
-import { SIDECAR_SUFFIXES } from './family-members.ts';
-import { sameMount } from './mounts.ts';
-import { nearestExisting } from './safe-path.ts';
-import type { SwapDirectory } from './swap-journal.ts';
+import { cannot } from '../../kernel/errors.ts';
+import { identify } from '../entry-identity.ts';
+import { SIDECAR_SUFFIXES } from '../family-members.ts';
+import { sameMount } from '../mounts.ts';
+import { nearestExisting } from '../safe-path.ts';
+import type { SwapDirectory } from './journal.ts';
 
 /** One thing to put in place, replace or remove: a file, a symlink, a database family, or a directory whole. */
 export interface SwapItem {

@@ -1,10 +1,10 @@
 import { access } from 'node:fs/promises';
-import type { Activity } from '../kernel/activity.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { cannot, HoldfastError, messageOf } from '../kernel/errors.ts';
-import { identify } from './entry-identity.ts';
-import { removePartialQuarantine } from './quarantine.ts';
-import { finishSwap } from './swap-forward.ts';
+import type { Activity } from '../../kernel/activity.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { cannot, HoldfastError, messageOf } from '../../kernel/errors.ts';
+import { identify } from '../entry-identity.ts';
+import { removePartialQuarantine } from '../quarantine/quarantine.ts';
+import { finishSwap } from './forward.ts';
 import {
   isCommitted,
   listSwaps,
@@ -13,9 +13,9 @@ import {
   type SwapJournal,
   setJournalAside,
   swapsHome,
-} from './swap-journal.ts';
-import { lockSwaps } from './swap-lock.ts';
-import { rollBackSwap } from './swap-rollback.ts';
+} from './journal.ts';
+import { lockSwaps } from './lock.ts';
+import { rollBackSwap } from './rollback.ts';
 
 export interface ResumedSwap {
   readonly id: string;

@@ -1,23 +1,29 @@
-import type { Activity } from '../kernel/activity.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { cannot, HoldfastError, messageOf, systemCode, toErrorDocument } from '../kernel/errors.ts';
-import { makeDirectory } from './durable.ts';
-import { changeUpToCommit, copyOriginals, finishSwap } from './swap-forward.ts';
+import type { Activity } from '../../kernel/activity.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import {
+  cannot,
+  HoldfastError,
+  messageOf,
+  systemCode,
+  toErrorDocument,
+} from '../../kernel/errors.ts';
+import { makeDirectory } from '../durable.ts';
+import { changeUpToCommit, copyOriginals, finishSwap } from './forward.ts';
 import {
   type SwapJournal,
   swapsHome,
   withdrawCommit,
   writeCommit,
   writeJournal,
-} from './swap-journal.ts';
-import { lockSwaps } from './swap-lock.ts';
-import { prepareJournal } from './swap-prepare.ts';
-import { checkSwapRequest, type SwapRequest } from './swap-request.ts';
-import { rollBackSwap } from './swap-rollback.ts';
+} from './journal.ts';
+import { lockSwaps } from './lock.ts';
+import { prepareJournal } from './prepare.ts';
+import { checkSwapRequest, type SwapRequest } from './request.ts';
+import { rollBackSwap } from './rollback.ts';
 
+export type { SwapDirectory } from './journal.ts';
+export type { SwapItem, SwapRequest } from './request.ts';
 export { type ResumedSwap, resumeSwaps } from './resume-swaps.ts';
-export type { SwapDirectory } from './swap-journal.ts';
-export type { SwapItem, SwapRequest } from './swap-request.ts';
 
 /**
  * Puts a set of files, symlinks, directories and database families in place of others: all of them or none,

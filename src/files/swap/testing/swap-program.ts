@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { quietActivity } from '../../kernel/activity.ts';
-import { systemClock } from '../../kernel/clock.ts';
-import { armKillSwitch, KILL_AT_STEP_VARIABLE } from '../durable-steps.ts';
+import { quietActivity } from '../../../kernel/activity.ts';
+import { systemClock } from '../../../kernel/clock.ts';
+import { armKillSwitch, KILL_AT_STEP_VARIABLE } from '../../durable-steps.ts';
 import { performSwap, resumeSwaps, type SwapRequest } from '../swap.ts';
 
 /** `swap <request.json>` or `resume <state directory>`, in a process of its own that a test can have killed. */

@@ -1,13 +1,13 @@
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Activity } from '../kernel/activity.ts';
-import { type Clock, isoTime } from '../kernel/clock.ts';
-import { cannot } from '../kernel/errors.ts';
-import { newId } from '../kernel/ids.ts';
-import { copyDurably } from './copy-durably.ts';
-import { makeDirectory, renameDurably, writeFileDurably } from './durable.ts';
-import { identify } from './entry-identity.ts';
-import { familyMembers } from './family-members.ts';
+import type { Activity } from '../../kernel/activity.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { cannot } from '../../kernel/errors.ts';
+import { newId } from '../../kernel/ids.ts';
+import { copyDurably } from '../copy-durably.ts';
+import { makeDirectory, renameDurably, writeFileDurably } from '../durable.ts';
+import { identify } from '../entry-identity.ts';
+import { familyMembers } from '../family-members.ts';
 import {
   type QuarantineMember,
   type QuarantineRecord,

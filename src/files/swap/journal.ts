@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cannot, messageOf, systemCode } from '../kernel/errors.ts';
-import { makeDirectory, removeDurably, syncDirectory, writeFileDurably } from './durable.ts';
-import type { EntryIdentity } from './entry-identity.ts';
+import { cannot, messageOf, systemCode } from '../../kernel/errors.ts';
+import { makeDirectory, removeDurably, syncDirectory, writeFileDurably } from '../durable.ts';
+import type { EntryIdentity } from '../entry-identity.ts';
 
 /**
  * What a swap is about to do, durable before its first change:

@@ -4,22 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { quietActivity } from '../kernel/activity.ts';
-import { systemClock } from '../kernel/clock.ts';
-import { systemCode } from '../kernel/errors.ts';
-import { KILL_AT_STEP_VARIABLE } from './durable-steps.ts';
-import { identify } from './entry-identity.ts';
-import { listQuarantine } from './quarantine.ts';
+import { quietActivity } from '../../kernel/activity.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { systemCode } from '../../kernel/errors.ts';
+import { KILL_AT_STEP_VARIABLE } from '../durable-steps.ts';
+import { identify } from '../entry-identity.ts';
+import { listQuarantine } from '../quarantine/quarantine.ts';
+import { type BundledProgram, bundleProgram } from '../testing/bundled-program.ts';
+import { countSteps, dieAtStep } from '../testing/dying-process.ts';
+import { pictureOf } from '../testing/tree-picture.ts';
 import { performSwap, resumeSwaps, type SwapRequest } from './swap.ts';
-import { type BundledProgram, bundleProgram } from './testing/bundled-program.ts';
-import { countSteps, dieAtStep } from './testing/dying-process.ts';
 import {
   buildScenario as buildOn,
   removeScenario,
   type SwapScenario,
   writeTemplates,
 } from './testing/swap-scenario.ts';
-import { pictureOf } from './testing/tree-picture.ts';
 
 /** Every step is tried with HOLDFAST_TEST_EVERY_STEP=1; otherwise a sample chosen by HOLDFAST_TEST_SEED. */
 const everyStep = process.env['HOLDFAST_TEST_EVERY_STEP'] === '1';
@@ -30,7 +30,7 @@ let program: BundledProgram;
 beforeAll(async () => {
   templates = await mkdtemp(join(tmpdir(), 'swap-templates-'));
   await writeTemplates(templates);
-  program = await bundleProgram('swap-program.ts');
+  program = await bundleProgram(new URL('testing/swap-program.ts', import.meta.url));
 });
 afterAll(async () => {
   await rm(templates, { recursive: true, force: true });

@@ -2,8 +2,10 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { quietActivity } from '../kernel/activity.ts';
-import { type Clock, systemClock } from '../kernel/clock.ts';
+import { quietActivity } from '../../kernel/activity.ts';
+import { type Clock, systemClock } from '../../kernel/clock.ts';
+import { dieAtStep } from '../testing/dying-process.ts';
+import { pictureOf } from '../testing/tree-picture.ts';
 import {
   listQuarantine,
   purgeQuarantine,
@@ -12,8 +14,6 @@ import {
   removePartialQuarantine,
   restoreQuarantined,
 } from './quarantine.ts';
-import { dieAtStep } from './testing/dying-process.ts';
-import { pictureOf } from './testing/tree-picture.ts';
 
 let home: string;
 let state: string;

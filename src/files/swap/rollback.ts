@@ -1,18 +1,13 @@
 import { rm, rmdir, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { cannot, systemCode } from '../kernel/errors.ts';
-import { removeDurably, syncDirectory } from './durable.ts';
-import { durableStep } from './durable-steps.ts';
-import { identify, sameEntry, utimeSeconds } from './entry-identity.ts';
-import { quarantinePath, writeQuarantineRecord } from './quarantine.ts';
-import {
-  type JournalItem,
-  removeJournal,
-  type SwapJournal,
-  type SwapMember,
-} from './swap-journal.ts';
-import { displace, drop, isBlocked, move, storedPath, syncParents } from './swap-names.ts';
-import { quarantineRecordOf } from './swap-record.ts';
+import { cannot, systemCode } from '../../kernel/errors.ts';
+import { removeDurably, syncDirectory } from '../durable.ts';
+import { durableStep } from '../durable-steps.ts';
+import { identify, sameEntry, utimeSeconds } from '../entry-identity.ts';
+import { quarantinePath, writeQuarantineRecord } from '../quarantine/quarantine.ts';
+import { type JournalItem, removeJournal, type SwapJournal, type SwapMember } from './journal.ts';
+import { displace, drop, isBlocked, move, storedPath, syncParents } from './names.ts';
+import { quarantineRecordOf } from './record.ts';
 
 /** The way back. It looks at the disk, not at how far the swap got, so that it can be cut short and repeated. */
 interface Undo {

@@ -1,19 +1,19 @@
 import { chmod, lchown, mkdir, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Activity } from '../kernel/activity.ts';
-import { cannot, systemCode } from '../kernel/errors.ts';
-import { copyDurably } from './copy-durably.ts';
-import { makeDirectory, removeDurably, syncDirectory } from './durable.ts';
-import { durableStep } from './durable-steps.ts';
-import { identify, utimeSeconds } from './entry-identity.ts';
-import { quarantinePath, writeQuarantineRecord } from './quarantine.ts';
+import type { Activity } from '../../kernel/activity.ts';
+import { cannot, systemCode } from '../../kernel/errors.ts';
+import { copyDurably } from '../copy-durably.ts';
+import { makeDirectory, removeDurably, syncDirectory } from '../durable.ts';
+import { durableStep } from '../durable-steps.ts';
+import { identify, utimeSeconds } from '../entry-identity.ts';
+import { quarantinePath, writeQuarantineRecord } from '../quarantine/quarantine.ts';
 import {
   type JournalItem,
   removeJournal,
   type SwapDirectory,
   type SwapJournal,
   type SwapMember,
-} from './swap-journal.ts';
+} from './journal.ts';
 import {
   block,
   displace,
@@ -26,8 +26,8 @@ import {
   syncParents,
   takeAway,
   vacate,
-} from './swap-names.ts';
-import { quarantineRecordOf } from './swap-record.ts';
+} from './names.ts';
+import { quarantineRecordOf } from './record.ts';
 
 /** The way forward. Each phase is durable before the next begins, and can be repeated after a crash. */
 

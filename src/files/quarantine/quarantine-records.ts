@@ -1,12 +1,12 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import type { Activity } from '../kernel/activity.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { cannot, messageOf, systemCode } from '../kernel/errors.ts';
-import { copyDurably } from './copy-durably.ts';
-import { makeDirectory, syncDirectory, writeFileDurably } from './durable.ts';
-import { identify } from './entry-identity.ts';
-import { isInside } from './safe-path.ts';
+import type { Activity } from '../../kernel/activity.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { cannot, messageOf, systemCode } from '../../kernel/errors.ts';
+import { copyDurably } from '../copy-durably.ts';
+import { makeDirectory, syncDirectory, writeFileDurably } from '../durable.ts';
+import { identify } from '../entry-identity.ts';
+import { isInside } from '../safe-path.ts';
 
 /**
  * Where the originals of whatever a restore or a repair replaced are kept:

@@ -1,18 +1,13 @@
 import { link, readlink, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { quietActivity } from '../kernel/activity.ts';
-import { cannot, systemCode } from '../kernel/errors.ts';
-import { copyDurably } from './copy-durably.ts';
-import { makeDirectory, syncDirectory } from './durable.ts';
-import { durableStep } from './durable-steps.ts';
-import { identify, sameEntry, unchangedEntry } from './entry-identity.ts';
-import { quarantinePath } from './quarantine.ts';
-import {
-  blockerTarget,
-  type JournalItem,
-  type SwapJournal,
-  type SwapMember,
-} from './swap-journal.ts';
+import { quietActivity } from '../../kernel/activity.ts';
+import { cannot, systemCode } from '../../kernel/errors.ts';
+import { copyDurably } from '../copy-durably.ts';
+import { makeDirectory, syncDirectory } from '../durable.ts';
+import { durableStep } from '../durable-steps.ts';
+import { identify, sameEntry, unchangedEntry } from '../entry-identity.ts';
+import { quarantinePath } from '../quarantine/quarantine.ts';
+import { blockerTarget, type JournalItem, type SwapJournal, type SwapMember } from './journal.ts';
 
 /** The single moves a swap is made of. None opens a file: that could drop the locks held on a database. */
 

@@ -1,15 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { systemCode } from '../kernel/errors.ts';
-import { identify } from './entry-identity.ts';
+import { systemCode } from '../../kernel/errors.ts';
+import { identify } from '../entry-identity.ts';
 import {
   type QuarantineItem,
   type QuarantineMember,
   type QuarantineRecord,
   quarantinePath,
-} from './quarantine.ts';
-import type { SwapJournal, SwapMember } from './swap-journal.ts';
-import { DISPLACED_FOLDER, storedPath } from './swap-names.ts';
+} from '../quarantine/quarantine.ts';
+import type { SwapJournal, SwapMember } from './journal.ts';
+import { DISPLACED_FOLDER, storedPath } from './names.ts';
 
 function keptMember(stored: string, { path, before, copy }: SwapMember): QuarantineMember {
   return {

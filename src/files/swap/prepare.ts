@@ -1,16 +1,16 @@
 import { basename, dirname, join } from 'node:path';
-import { type Clock, isoTime } from '../kernel/clock.ts';
-import { newId } from '../kernel/ids.ts';
-import { makeDirectory } from './durable.ts';
-import { type EntryIdentity, identify } from './entry-identity.ts';
-import { familyMembers } from './family-members.ts';
-import { requireFreeSpace } from './free-space.ts';
-import { mountOf } from './mounts.ts';
-import { quarantinePath } from './quarantine.ts';
-import { nearestExisting } from './safe-path.ts';
-import { newStagingName, stagingParent } from './staging.ts';
-import type { JournalItem, SwapJournal, SwapMember } from './swap-journal.ts';
-import type { SwapItem, SwapRequest } from './swap-request.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { newId } from '../../kernel/ids.ts';
+import { makeDirectory } from '../durable.ts';
+import { type EntryIdentity, identify } from '../entry-identity.ts';
+import { familyMembers } from '../family-members.ts';
+import { requireFreeSpace } from '../free-space.ts';
+import { mountOf } from '../mounts.ts';
+import { quarantinePath } from '../quarantine/quarantine.ts';
+import { nearestExisting } from '../safe-path.ts';
+import { newStagingName, stagingParent } from '../staging.ts';
+import type { JournalItem, SwapJournal, SwapMember } from './journal.ts';
+import type { SwapItem, SwapRequest } from './request.ts';
 
 /** Chooses where originals are held: in the quarantine itself, or, on another mount, in a hidden folder there. */
 class HoldPlaces {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Clock } from '../kernel/clock.ts';
-import { acquireExclusiveLock, type ExclusiveLock } from './exclusive-lock.ts';
-import { swapsHome } from './swap-journal.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { acquireExclusiveLock, type ExclusiveLock } from '../exclusive-lock.ts';
+import { swapsHome } from './journal.ts';
 
 const LOCK_WAIT_MS = 60_000;
 
