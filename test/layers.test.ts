@@ -3,7 +3,7 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
-/** Design §4: a folder imports only folders of a lower rank; siblings never; no cycles. */
+/** docs/architecture.md: a folder imports only folders of a lower rank; siblings never; no cycles. */
 const RANKS: Record<string, number> = {
   kernel: 0,
   protocol: 0,

@@ -16,7 +16,7 @@ import { captureDatabases } from './capture-databases.ts';
 import { CaptureReport } from './capture-report.ts';
 import type { DatabaseContext } from './database-task.ts';
 import { findDatabases } from './find-databases.ts';
-import { isOnTheWay } from './logical-paths.ts';
+import { PathLimits } from './logical-paths.ts';
 import { ParentSnapshot } from './parent-snapshot.ts';
 import { FileSelection } from './select-files.ts';
 import { assertRootsUsable, rootsOfType, type SelectedRoot, selectRoots } from './select-roots.ts';
@@ -109,8 +109,9 @@ async function selectSource(
   request: CaptureRequest,
 ): Promise<{ roots: SelectedRoot[]; selection: FileSelection }> {
   const { source, type, forbiddenPaths, onlyPaths } = request;
+  const limits = onlyPaths === undefined ? null : new PathLimits(onlyPaths);
   const wanted = rootsOfType(source, type).filter(
-    (root) => onlyPaths?.some((path) => isOnTheWay(rootPrefix(root), path)) ?? true,
+    (root) => limits?.isOnTheWay(rootPrefix(root)) ?? true,
   );
   const roots = await selectRoots(wanted);
   if (onlyPaths === undefined) assertRootsUsable(roots, forbiddenPaths);
@@ -156,10 +157,9 @@ function warnOfLostDatabases(
   { parent, report }: DatabaseContext,
 ): void {
   const present = new Set(trees.databases.map((database) => database.path));
-  const limits = request.onlyPaths ?? roots.map((root) => root.prefix);
+  const limits = new PathLimits(request.onlyPaths ?? roots.map((root) => root.prefix));
   for (const { path } of parent.databases) {
-    const isInScope = limits.some((limit) => path === limit || path.startsWith(`${limit}/`));
-    if (isInScope && !present.has(path)) {
+    if (limits.holds(path) && !present.has(path)) {
       report.warn(`${path} was a database in the previous snapshot and is not there any more`);
     }
   }

@@ -7,7 +7,7 @@ import { STAGING_NAME } from '../files/staging.ts';
 import { messageOf, systemCode } from '../kernel/errors.ts';
 import { LOGICAL_PATH_BYTES_MAX } from '../kernel/limits.ts';
 import type { SkipReason, SkipRecord } from '../store/manifests/manifest.ts';
-import { isAtOrBelow, isOnTheWay } from './logical-paths.ts';
+import { isAtOrBelow, PathLimits } from './logical-paths.ts';
 import type { SelectedRoot } from './select-roots.ts';
 
 /** The one place that decides which files belong to a source: capture and fingerprints both ask it. */
@@ -49,7 +49,7 @@ export class FileSelection {
   /** Device and inode of forbidden directories: they may be mounted at a second place. */
   readonly #forbiddenInodes: ReadonlySet<string>;
   readonly #roots: readonly SelectedRoot[];
-  readonly #onlyPaths: readonly string[] | undefined;
+  readonly #limits: PathLimits | null;
 
   private constructor(
     rules: SelectionRules,
@@ -61,7 +61,7 @@ export class FileSelection {
     this.#forbidden = forbidden;
     this.#forbiddenInodes = forbiddenInodes;
     this.#roots = rules.roots;
-    this.#onlyPaths = rules.onlyPaths;
+    this.#limits = rules.onlyPaths === undefined ? null : new PathLimits(rules.onlyPaths);
   }
 
   static async create(rules: SelectionRules): Promise<FileSelection> {
@@ -125,7 +125,7 @@ export class FileSelection {
   }
 
   #isWanted(logicalPath: string): boolean {
-    return this.#onlyPaths?.some((wanted) => isOnTheWay(logicalPath, wanted)) ?? true;
+    return this.#limits?.isOnTheWay(logicalPath) ?? true;
   }
 
   #reasonByPath(path: string, logicalPath: string): SkipReason | null {

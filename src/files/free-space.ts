@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { cannot } from '../kernel/errors.ts';
 
-/** Room asked for on top of what will be written, in percent (behaviours §6.1). */
+/** Room asked for on top of what will be written, in percent. */
 const RESERVE_PERCENT = 10;
 
 /** Bytes that this process may still write to the file system of an existing directory. */

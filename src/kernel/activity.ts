@@ -1,6 +1,6 @@
 /** How an engine, deep inside a job, reports and is stopped, without knowing that jobs exist. */
 
-/** Counters of work done; a total is null until it is known. Names as behaviours M-20 and §6.6 give them. */
+/** Counters of work done; a total is null until it is known. */
 export interface ProgressCounts {
   phase: string;
   currentFile?: string;

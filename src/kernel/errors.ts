@@ -1,6 +1,6 @@
 /** Every error that leaves an engine is a HoldfastError: a stable code, a hint, the cause kept. */
 
-/** The stable strings that cross the socket in `error.data.code` (behaviours §8.1, plus our own). */
+/** The stable strings that cross the socket in `error.data.code`. */
 export const ERROR_CODES = [
   'ALREADY_PENDING',
   'AMBIGUOUS_ID',

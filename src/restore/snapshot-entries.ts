@@ -89,7 +89,7 @@ export async function selectEntries(
 /** More entries than this are refused whatever the manifest says: each takes memory. */
 const ENTRIES_MAX = 10_000_000;
 
-/** Counts what is read from a snapshot against what its manifest declares (behaviours §6.1, rule 6). */
+/** Counts what is read from a snapshot against what its manifest declares. */
 export class DeclaredLimits {
   readonly #entriesMax: number;
   readonly #bytesMax: number;

@@ -19,7 +19,7 @@ export interface RpcServerOptions<Session> extends MethodTable<Session> {
   openSession(peer: Peer): Session;
 }
 
-/** The Unix socket: NDJSON JSON-RPC 2.0 with every bound of design §10. The caller holds the instance lock. */
+/** The Unix socket: NDJSON JSON-RPC 2.0 with the bounds of kernel/limits.ts. The caller holds the instance lock. */
 export class RpcServer<Session> implements Service {
   readonly name = 'rpc';
   readonly #options: RpcServerOptions<Session>;
