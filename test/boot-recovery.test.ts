@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -150,6 +150,39 @@ describe('boot after damage', () => {
     database.exec('COMMIT');
     database.close();
     expect(rowsOf(path)).toEqual({ integrity: 'ok', rows: 1 });
+  });
+
+  it('reports an older copy put in place, leaves it, and takes no snapshot of it until a person does', async () => {
+    await sandbox.configure({
+      watch: { enabled: true, quietMs: '200ms', minGapMs: '200ms', pollMs: '300ms' },
+    });
+    const path = join(sandbox.data, 'app.db');
+    makeDatabase(path);
+    const older = readFileSync(path);
+    // Enough for new pages: in WAL mode a commit that adds none leaves no trace in the header.
+    const database = new Database(path);
+    database.exec("INSERT INTO notes (title, body) SELECT 'late', body FROM notes LIMIT 500");
+    database.close();
+    const first = await sandbox.start();
+    await first.logged('snapshot taken');
+    await stopChild(first.process, 'SIGTERM');
+    writeFileSync(path, older);
+    expect((await sandbox.run(['recover', '--if-needed'])).exitCode).toBe(1);
+
+    const daemon = await sandbox.start();
+    const client = await sandbox.client();
+    const status = await client.call('daemon.status', {});
+    expect(status.sources[0]).toMatchObject({ needsOperator: true });
+    expect(status.sources[0]!.databases[0]).toMatchObject({ path, state: 'regressed' });
+    expect(status.warnings.map(({ code }) => code)).toContain('HELD_BACK');
+    // The change is seen, a snapshot asked for, and refused.
+    await daemon.logged('cannot ask for a snapshot');
+    expect((await client.call('snapshot.list', {})).items).toHaveLength(1);
+    expect(readFileSync(path).equals(older)).toBe(true);
+
+    await snapshot(client);
+    expect((await client.call('daemon.status', {})).warnings).toEqual([]);
+    expect((await sandbox.run(['recover', '--if-needed'])).exitCode).toBe(0);
   });
 
   it('is done by the gate as well while no daemon runs', async () => {

@@ -76,8 +76,8 @@ describe('opening', () => {
     const file = join(path, 'holdfast.json');
     const description = JSON.parse(await readFile(file, 'utf8'));
     await writeFile(file, JSON.stringify({ ...description, ...change }));
-    for (const attempt of [openReader(path), writerOf(path)]) {
-      await expect(attempt).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' });
+    for (const attempt of [() => openReader(path), () => writerOf(path)]) {
+      await expect(attempt()).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' });
     }
   });
 
