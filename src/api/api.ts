@@ -6,6 +6,7 @@ import { openRpcDocument } from '../protocol/openrpc.ts';
 import type { Peer } from '../rpc/connection.ts';
 import type { ApiContext } from './context.ts';
 import { daemonHandlers } from './daemon.ts';
+import { drillHandlers } from './drill.ts';
 import { eventHandlers } from './event.ts';
 import type { Handler, Session } from './handler.ts';
 import { healthHandlers } from './health.ts';
@@ -31,6 +32,7 @@ const handlers: { readonly [M in MethodName]: Handler<M> } = {
   ...treeHandlers,
   ...restoreHandlers,
   ...recoveryHandlers,
+  ...drillHandlers,
   ...jobHandlers,
   ...repositoryHandlers,
   ...settingsHandlers,

@@ -5,7 +5,7 @@ import { daemonStatus, uptimeMs } from './daemon-status.ts';
 import type { HandlersOf } from './handler.ts';
 
 /** What this daemon can do beyond the protocol's first version; clients test for names, not versions. */
-const CAPABILITIES = ['events', 'quarantine', 'recovery', 'restore'] as const;
+const CAPABILITIES = ['drills', 'events', 'quarantine', 'recovery', 'restore'] as const;
 
 export const daemonHandlers: HandlersOf<'daemon'> = {
   'daemon.hello': ({ protocol }, context, session) => {

@@ -49,6 +49,8 @@ describe('recovery over the socket', () => {
         reason: 'it was rebuilt',
         dryRun: false,
         cause: ['row 5 missing from index'],
+        refusal: null,
+        salvage: null,
         rung: 'reindex',
         candidates: [],
         rows: [],
@@ -78,6 +80,9 @@ describe('recovery over the socket', () => {
     const { items } = await fixture.ask('recovery.quarantineList', {});
     expect(items.map(({ id }) => id)).toEqual([second, first]);
     expect(items[0]).toMatchObject({ note: 'damaged', bytes: 7, itemCount: 1 });
+    expect(await fixture.ask('recovery.quarantineGet', { id: second })).toEqual(items[0]);
+    // Within the hour nothing expires, whatever the bounds.
+    expect(await fixture.ask('recovery.quarantinePurge', { policy: true })).toEqual({ purged: [] });
     const directory = join(fixture.directory, 'back');
     const restored = await fixture.ask('recovery.quarantineRestore', { id: first, directory });
     expect(restored.files.map((file) => file.slice(directory.length + 1)).sort()).toEqual([
@@ -94,11 +99,21 @@ describe('recovery over the socket', () => {
       second,
     ]);
     expect((await fixture.ask('recovery.quarantineList', {})).items).toEqual([]);
-    for (const params of [{}, { id: first, olderThanMs: 0 }]) {
+    for (const params of [
+      {},
+      { id: first, olderThanMs: 0 },
+      { id: first, policy: true as const },
+    ]) {
       await expect(fixture.client.call('recovery.quarantinePurge', params)).rejects.toMatchObject({
         code: 'INVALID_PARAMS',
       });
     }
+  });
+
+  it('recovery.run hands on which snapshot may be used, and that a loss was agreed to', async () => {
+    const params = { database: '/srv/app.db', acceptLoss: true, from: 'latest' } as const;
+    const { job } = await fixture.ask('recovery.run', params);
+    expect(job).toMatchObject({ kind: 'recover', mutating: true, params });
   });
 
   it('never brings a quarantined family back into a source or into the repository', async () => {

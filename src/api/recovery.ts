@@ -4,12 +4,16 @@ import type { Settings } from '../config/settings.ts';
 import {
   listQuarantine,
   purgeQuarantine,
+  type QuarantineRecord,
+  readQuarantine,
   restoreQuarantined,
 } from '../files/quarantine/quarantine.ts';
 import { isInside } from '../files/safe-path.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { cannot } from '../kernel/errors.ts';
+import type { QuarantineItem } from '../protocol/method-map.ts';
 import { listReports, readReport } from '../recovery/report-store.ts';
+import { tidyQuarantine } from '../recovery/tidy-quarantine.ts';
 import type { HandlersOf } from './handler.ts';
 import { pageByTime, withinBytes } from './pages.ts';
 import { findSource } from './source-reference.ts';
@@ -19,13 +23,13 @@ import { submitJob } from './submit-job.ts';
 const ITEMS_BYTES_MAX = 64 * 1024;
 
 export const recoveryHandlers: HandlersOf<'recovery'> = {
-  'recovery.run': ({ sourceId: reference, database, mode, dryRun, idempotencyKey }, context) => {
+  'recovery.run': ({ sourceId: reference, idempotencyKey, ...params }, context) => {
     const sourceId =
       reference === undefined ? undefined : findSource(context.settings, reference).id;
     return submitJob(context, {
       kind: 'recover',
       sourceId: sourceId ?? null,
-      params: { sourceId, database, mode, dryRun },
+      params: { sourceId, ...params },
       // A check too: it must not look at a database while a restore swaps it.
       mutating: true,
       idempotencyKey,
@@ -43,25 +47,30 @@ export const recoveryHandlers: HandlersOf<'recovery'> = {
       ({ sourceId }) => filter.sourceId === undefined || sourceId === filter.sourceId,
     );
     const scope = ['recovery.quarantineList', filter];
-    return pageByTime(records, params, scope, byId, (record) => ({
-      ...record,
-      itemCount: record.items.length,
-      items: withinBytes(record.items, ITEMS_BYTES_MAX),
-    }));
+    return pageByTime(records, params, scope, byId, quarantineDocument);
   },
+  'recovery.quarantineGet': async ({ id }, { settings }) =>
+    quarantineDocument(await readQuarantine(settings.stateDirectory, id)),
   'recovery.quarantineRestore': async ({ id, directory }, { settings }) => {
     await refuseProtectedPlace(settings, directory);
     const files = await restoreQuarantined(settings.stateDirectory, id, directory, quietActivity());
     return { id, directory, files };
   },
-  'recovery.quarantinePurge': async ({ id, olderThanMs }, { settings, clock }) => ({
-    purged: await purgeQuarantine(
-      settings.stateDirectory,
-      id ?? { olderThanMs: olderThanMs! },
-      clock,
-    ),
-  }),
+  'recovery.quarantinePurge': async ({ id, olderThanMs, policy }, { settings, clock }) => {
+    const { stateDirectory, quarantine } = settings;
+    const purged =
+      policy === true
+        ? await tidyQuarantine(stateDirectory, quarantine, clock)
+        : await purgeQuarantine(stateDirectory, id ?? { olderThanMs: olderThanMs! }, clock);
+    return { purged };
+  },
 };
+
+const quarantineDocument = (record: QuarantineRecord): QuarantineItem => ({
+  ...record,
+  itemCount: record.items.length,
+  items: withinBytes(record.items, ITEMS_BYTES_MAX),
+});
 
 const byId = ({ id, at }: { id: string; at: string }): { id: string; at: string } => ({ id, at });
 

@@ -1,10 +1,9 @@
-import { HoldfastError } from '../kernel/errors.ts';
-import type { SnapshotFilter, StoreReader } from '../store/store.ts';
-import type { ApiContext } from './context.ts';
+import type { SnapshotFilter } from '../store/store.ts';
 import type { HandlersOf } from './handler.ts';
 import { pageByTime } from './pages.ts';
+import { readerIfAny } from './reader-if-any.ts';
 import { snapshotDocument } from './snapshot-document.ts';
-import { findSource, snapshotSourceId, sourceOrOnly } from './source-reference.ts';
+import { findSource, sourceIdOf, sourceOrOnly } from './source-reference.ts';
 import { submitJob } from './submit-job.ts';
 
 export const snapshotHandlers: HandlersOf<'snapshot'> = {
@@ -60,22 +59,3 @@ export const snapshotHandlers: HandlersOf<'snapshot'> = {
     });
   },
 };
-
-const sourceIdOf = (
-  { settings }: ApiContext,
-  reader: StoreReader | null,
-  reference: string,
-): string =>
-  reader === null
-    ? findSource(settings, reference).id
-    : snapshotSourceId(settings, reader, reference);
-
-/** Null where there is no repository yet: nothing was ever snapshotted, which is no error. */
-async function readerIfAny(context: ApiContext): Promise<StoreReader | null> {
-  try {
-    return await context.openReader();
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'REPO_UNINITIALISED') return null;
-    throw error;
-  }
-}

@@ -63,6 +63,42 @@ describe('snapshots over the socket', () => {
     ).rejects.toMatchObject({ code: 'INVALID_PARAMS' });
   });
 
+  it('drill.list tells the drills that snapshots remember, newest first; drill.run bounds what may hang', async () => {
+    expect(await fixture.ask('drill.list', {})).toEqual({ items: [], nextCursor: null });
+    const [older, newer] = [await commit(1), await commit(2)];
+    await commit(3);
+    const note = (minute: number, level: 'deep' | 'drill', ok: boolean) => ({
+      at: new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString(),
+      level,
+      ok,
+      findings: ok ? [] : ['assertion "a": it gave no rows'],
+      ...(level === 'drill' ? { durationMs: 1234 } : {}),
+    });
+    const remember = (id: string, ...verifications: ReturnType<typeof note>[]) =>
+      writer.writeNotes(id, { tags: [], pinned: false, verifications });
+    await remember(older, note(1, 'drill', true), note(4, 'drill', false));
+    await remember(newer, note(2, 'deep', true), note(3, 'drill', true));
+    const first = await fixture.ask('drill.list', { limit: 2 });
+    const rest = await fixture.ask('drill.list', { limit: 2, cursor: first.nextCursor });
+    const drills = [...first.items, ...rest.items];
+    expect(drills.map(({ snapshotId, ok }) => [snapshotId, ok])).toEqual([
+      [older, false],
+      [newer, true],
+      [older, true],
+    ]);
+    expect(drills[0]).toMatchObject({ sourceId: 'source-1', durationMs: 1234 });
+    expect(rest.nextCursor).toBeNull();
+
+    const { job } = await fixture.ask('drill.run', { sourceId: 'alpha name' });
+    expect(job).toMatchObject({
+      kind: 'drill',
+      sourceId: 'alpha',
+      mutating: false,
+      deadlineMs: 60_000,
+      params: { sourceId: 'alpha' },
+    });
+  });
+
   it('snapshot.get shows one by id, prefix or latest, with bounded lists and exact counts', async () => {
     const id = await commit(1);
     for (const reference of [id, id.slice(0, 8), 'latest']) {

@@ -1,6 +1,7 @@
 import type { Settings, SourceSettings } from '../config/settings.ts';
 import { cannot } from '../kernel/errors.ts';
 import type { StoreReader } from '../store/store.ts';
+import type { ApiContext } from './context.ts';
 
 /** A source by id or name. @throws NOT_FOUND */
 export function findSource(settings: Settings, reference: string): SourceSettings {
@@ -30,6 +31,16 @@ export function snapshotSourceId(
         .listSnapshots()
         .find(({ sourceId, sourceName }) => [sourceId, sourceName].includes(reference));
   return former?.sourceId ?? findSource(settings, reference).id;
+}
+
+/** The same where there may be no repository yet. @throws NOT_FOUND */
+export function sourceIdOf(
+  { settings }: Pick<ApiContext, 'settings'>,
+  reader: StoreReader | null,
+  reference: string,
+): string {
+  if (reader === null) return findSource(settings, reference).id;
+  return snapshotSourceId(settings, reader, reference);
 }
 
 /** The source that is meant, or the only one. @throws NOT_FOUND; INVALID_PARAMS when several could be meant */

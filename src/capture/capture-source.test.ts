@@ -77,7 +77,14 @@ function source(changes: Partial<SourceSettings> = {}): SourceSettings {
       usePolling: false,
     },
     schedules: [],
-    recovery: { onBoot: 'recover', deadlineMsPerGigabyte: 1000 },
+    recovery: {
+      onBoot: 'recover',
+      deadlineMsPerGigabyte: 1000,
+      allowPartial: true,
+      maxLossRows: null,
+      maxSnapshotAgeMs: null,
+    },
+    assertions: [],
     ...changes,
   };
 }

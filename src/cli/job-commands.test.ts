@@ -171,6 +171,8 @@ describe('destructive commands', () => {
     expect(calls).toEqual([]);
     const agreed = await line(['quarantine', 'purge', 'q1'], { answer: 'y' });
     expect(agreed).toMatchObject({ exitCode: 0, stdout: 'Deleted q1\n' });
+    await line(['quarantine', 'purge', '--policy'], { answer: 'y' });
+    expect(calls.map(({ params }) => params)).toEqual([{ id: 'q1' }, { policy: true }]);
   });
 
   it('--json never asks, even at a terminal', async () => {

@@ -6,7 +6,12 @@ import type { GlobalOptions } from './global-options.ts';
 import { offlineSettings } from './offline.ts';
 
 /** Methods that need nothing but the settings and a reader of the repository. */
-export type ReadMethod = 'snapshot.list' | 'snapshot.get' | 'tree.list' | 'repository.statistics';
+export type ReadMethod =
+  | 'snapshot.list'
+  | 'snapshot.get'
+  | 'drill.list'
+  | 'tree.list'
+  | 'repository.statistics';
 
 /**
  * Answers a reading call without a daemon, through the daemon's own handlers, so that both answer alike. A
@@ -53,10 +58,12 @@ export async function readOffline<M extends ReadMethod>(
 }
 
 async function loadHandlers() {
-  const [{ snapshotHandlers }, { treeHandlers }, { repositoryHandlers }] = await Promise.all([
-    import('../api/snapshot.ts'),
-    import('../api/tree.ts'),
-    import('../api/repository.ts'),
-  ]);
-  return { ...snapshotHandlers, ...treeHandlers, ...repositoryHandlers };
+  const [{ snapshotHandlers }, { drillHandlers }, { treeHandlers }, { repositoryHandlers }] =
+    await Promise.all([
+      import('../api/snapshot.ts'),
+      import('../api/drill.ts'),
+      import('../api/tree.ts'),
+      import('../api/repository.ts'),
+    ]);
+  return { ...snapshotHandlers, ...drillHandlers, ...treeHandlers, ...repositoryHandlers };
 }

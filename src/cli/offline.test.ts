@@ -1,8 +1,8 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { link, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EXIT } from './exit-codes.ts';
 import { runOfflineLine } from './testing/offline-line.ts';
@@ -29,6 +29,11 @@ describe('without a daemon', () => {
     [['check'], { readData: 'none' }],
     [['recover', '--force'], { mode: 'force' }],
     [
+      ['recover', '--database', '/x/a.db', '--accept-loss', '--from', 'latest'],
+      { database: '/x/a.db', acceptLoss: true, from: 'latest' },
+    ],
+    [['drill', 'app'], { sourceId: 'app' }],
+    [
       ['restore', 'latest', '--to', '/x', '--path', 'data/a'],
       {
         snapshotId: 'latest',
@@ -46,6 +51,20 @@ describe('without a daemon', () => {
       stats: { params, offline: true, stateDirectory: join(directory, 'state') },
     });
     expect(stderr).toContain('The daemon is not running');
+  });
+
+  it('recover --to needs neither lock nor state: its folder stands beside the file, and goes', async () => {
+    const to = join(directory, 'out.db');
+    const line = ['recover', '--database', '/x/a.db', '--to', to, '--json'];
+    const { exitCode, document, stderr } = await offlineLine(line);
+    expect(exitCode, stderr).toBe(0);
+    const { params, offline, stateDirectory } = document['stats'] as Record<string, unknown>;
+    expect(params).toMatchObject({ database: '/x/a.db', to });
+    expect(offline).toBe(false);
+    expect(dirname(String(stateDirectory))).toBe(directory);
+    expect(readdirSync(directory)).toEqual(['app']);
+    const nowhere = await offlineLine([...line.slice(0, 4), join(directory, 'no', 'out.db')]);
+    expect(nowhere.exitCode).toBe(EXIT.notFound);
   });
 
   it('warnings of the worker are shown, without their control characters, and are exit code 3', async () => {

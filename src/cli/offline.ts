@@ -1,7 +1,8 @@
-import { stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { FromWorker, WorkerStart } from '../jobs/worker-messages.ts';
-import { systemCode } from '../kernel/errors.ts';
+import { cannot, systemCode } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import { CANCEL_GRACE_MS } from '../kernel/limits.ts';
 import { silentLogger } from '../kernel/logger.ts';
@@ -10,7 +11,11 @@ import { refuseForeignState } from './daemon-connection.ts';
 import type { GlobalOptions } from './global-options.ts';
 import type { FinishedJob } from './job-outcome.ts';
 import { printable } from './output/printable.ts';
-import type { ProgressMeter, ProgressView } from './output/progress-meter.ts';
+import {
+  openProgressMeter,
+  type ProgressMeter,
+  type ProgressView,
+} from './output/progress-meter.ts';
 
 /** Work without a daemon: the same operation in a worker of this command, in the daemon's place and under its lock. */
 
@@ -44,21 +49,51 @@ async function ownerOf(path: string): Promise<number | null> {
 export async function runOffline(
   context: CommandContext,
   options: GlobalOptions,
-  { kind, params }: OfflineJob,
+  job: OfflineJob,
   meter: ProgressMeter,
 ): Promise<FinishedJob> {
+  return runOwnWorker(context, await offlineSettings(context, options), job, meter, true);
+}
+
+/**
+ * Runs a job that neither changes what is protected nor needs to know anything of the past, so that it works beside
+ * a daemon and where Holdfast was never set up: its state is a folder in `directory` that is removed at the end.
+ */
+export async function runAside(
+  context: CommandContext,
+  options: GlobalOptions,
+  job: OfflineJob,
+  directory: string,
+): Promise<FinishedJob> {
+  const [{ loadOfflineSettings }, { newStagingName }] = await Promise.all([
+    import('../config/load-settings.ts'),
+    import('../files/staging.ts'),
+  ]);
+  const settings = await loadOfflineSettings(options, context.environment);
+  const stateDirectory = join(directory, newStagingName());
+  const meter = openProgressMeter(context.terminal, context.clock);
+  await mkdir(stateDirectory, { mode: 0o700 }).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw cannot('PATH_NOT_FOUND', 'write into', directory, 'there is no such directory');
+  });
+  try {
+    return await runOwnWorker(context, { ...settings, stateDirectory }, job, meter, false);
+  } finally {
+    await rm(stateDirectory, { recursive: true, force: true });
+  }
+}
+
+async function runOwnWorker(
+  context: CommandContext,
+  settings: Settings,
+  { kind, params }: OfflineJob,
+  meter: ProgressMeter,
+  offline: boolean,
+): Promise<FinishedJob> {
   const { clock, environment, signal } = context;
-  const settings = await offlineSettings(context, options);
   const { runWorker } = await import('../jobs/worker-process.ts');
   const id = newId(clock.nowMs());
-  const start: WorkerStart & { readonly offline: true } = {
-    type: 'start',
-    jobId: id,
-    kind,
-    params,
-    settings,
-    offline: true,
-  };
+  const start: WorkerStart = { type: 'start', jobId: id, kind, params, settings, offline };
   const outcome = await runWorker({
     entry: context.programPath('worker'),
     start,

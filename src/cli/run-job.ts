@@ -16,6 +16,7 @@ export type JobMethod =
   | 'snapshot.verify'
   | 'restore.run'
   | 'recovery.run'
+  | 'drill.run'
   | 'repository.check'
   | 'repository.rebuild';
 

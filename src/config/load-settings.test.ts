@@ -56,7 +56,14 @@ describe('loadSettings()', () => {
         roots: [{ class: 'data', name: null, path: data, required: true }],
         watch: { enabled: true, quietMs: 5_000, maxWaitMs: 300_000, minGapMs: 60_000 },
         databases: { depth: 0, check: 'quick' },
-        recovery: { onBoot: 'recover', deadlineMsPerGigabyte: 30_000 },
+        recovery: {
+          onBoot: 'recover',
+          deadlineMsPerGigabyte: 30_000,
+          allowPartial: true,
+          maxLossRows: null,
+          maxSnapshotAgeMs: null,
+        },
+        assertions: [],
       },
     ]);
     expect(settings.sources[0]!.schedules.map(({ id }) => id)).toEqual(['backup', 'check']);
@@ -133,6 +140,45 @@ describe('loadSettings()', () => {
     );
     expect(settings.worker).toEqual({ memoryBytesMax: 536_870_912, backupDeadlineMs: 5_400_000 });
     expect(settings.sources[0]!.watch).toMatchObject({ quietMs: 250, maxWaitMs: 90_000 });
+  });
+
+  it('takes what may be lost, what must hold, and how long originals are kept', async () => {
+    const settings = await loadText(
+      [
+        'quarantine: {maxCount: null, maxAgeMs: 30d, minFreeBytes: 2GB}',
+        source(
+          [
+            'roots: [/srv/app]',
+            'recovery: {allowPartial: false, maxLossRows: 10, maxSnapshotAgeMs: 2d}',
+            'schedules: [{kind: drill, trigger: {type: interval, intervalMs: 1d}}]',
+            'assertions: [{name: balanced, database: data/a.db, sql: SELECT sum(x) FROM t, expect: 0}, {name: not empty, database: data/a.db, sql: SELECT 1 FROM t, expect: rows}]',
+          ].join('\n'),
+        ),
+      ].join('\n'),
+    );
+    const [app] = settings.sources;
+    expect(settings.quarantine).toEqual({
+      maxCount: null,
+      maxAgeMs: 30 * 86_400_000,
+      minFreeBytes: 2_000_000_000,
+    });
+    expect(app!.recovery).toMatchObject({
+      allowPartial: false,
+      maxLossRows: 10,
+      maxSnapshotAgeMs: 2 * 86_400_000,
+    });
+    expect(app!.schedules[0]).toMatchObject({ id: 'drill', kind: 'drill' });
+    expect(app!.assertions.map(({ expect: expected }) => expected)).toEqual([0, 'rows']);
+  });
+
+  it('refuses assertions that could be confused or say nothing', async () => {
+    const one = 'name: a, database: data/a.db, sql: SELECT 1';
+    const twice = `assertions: [{${one}, expect: rows}, {${one}, expect: 1}]`;
+    const error = await refusal(source(`roots: [/srv/app]\n${twice}`));
+    expect(error.message).toContain('a second assertion "a"');
+    expect((await refusal(source(`roots: [/srv/app]\nassertions: [{${one}}]`))).message).toContain(
+      'assertions[0].expect',
+    );
   });
 
   it('a cron expression that does not parse is INVALID_CRON', async () => {

@@ -99,9 +99,9 @@ export const scheduleOptions = {
     help: 'Unique within the source. Under this id the next due time outlives a restart.',
   }),
   kind: choice(
-    ['backup', 'check', 'verify'],
+    ['backup', 'check', 'verify', 'drill'],
     'backup',
-    'What is done: `backup` takes a full snapshot, `check` examines the repository, `verify` reads the newest snapshot of the source completely.',
+    'What is done: `backup` takes a full snapshot, `check` examines the repository, `verify` reads the newest snapshot of the source completely, `drill` restores the newest good one to scratch and holds it against its checks and the assertions.',
   ),
   trigger: required(trigger, {
     type: 'trigger',
@@ -155,6 +155,30 @@ export const databaseOptions = {
   ),
 } satisfies Options;
 
+export const assertionOptions = {
+  name: required(displayName, {
+    type: 'text',
+    help: 'What is asserted, for whoever reads a failed drill. Unique in the source.',
+  }),
+  database: required(z.string().min(1, 'expected a path such as data/app.db').max(1024), {
+    type: 'path in a snapshot',
+    help: 'The database, such as `data/app.db`.',
+  }),
+  sql: required(z.string().min(1, 'expected a query').max(16_384), {
+    type: 'SQL',
+    help: 'One query. It runs read-only on the restored copy.',
+  }),
+  expect: required(
+    z.union([z.number(), z.string().max(4096), z.null()], {
+      error: 'expected "rows", "no-rows", a text, a number or null',
+    }),
+    {
+      type: '`rows` · `no-rows` · text · number · null',
+      help: 'Whether the query must give rows, or none; or else the value that the first column of its first row must have.',
+    },
+  ),
+} satisfies Options;
+
 export const recoveryOptions = {
   onBoot: choice(
     ['recover', 'check', 'off'],
@@ -166,6 +190,20 @@ export const recoveryOptions = {
     { min: SECOND_MS, max: DAY_MS },
     'How long the check or repair of one database may take, for each gigabyte of it; never less than a minute in all.',
   ),
+  allowPartial: toggle(
+    true,
+    'Whether a repair that loses rows, or cannot tell whether it does, is installed without being asked. If not, only a repair that is known to lose nothing is.',
+  ),
+  maxLossRows: withDefault(z.int().min(0).max(Number.MAX_SAFE_INTEGER).nullable(), null, {
+    type: 'number',
+    absent: 'no limit',
+    help: 'A repair that loses more rows than this is not installed; nor one whose loss cannot be counted, since a table could not be read to its end.',
+  }),
+  maxSnapshotAgeMs: withDefault(duration({ min: SECOND_MS, max: 3660 * DAY_MS }).nullable(), null, {
+    type: 'duration',
+    absent: 'no limit',
+    help: 'A repair with content of a snapshot older than this is not installed, unless it is proven to be what was there.',
+  }),
 } satisfies Options;
 
 export const sourceOptions = {
@@ -224,6 +262,14 @@ export const sourceOptions = {
     },
   ),
   recovery: groupOf(recoveryOptions, { type: 'group', help: 'Corrupt databases.' }),
+  assertions: withDefault(
+    z.array(objectOf(assertionOptions)).max(100, 'expected at most 100 assertions'),
+    [],
+    {
+      type: 'list of assertions',
+      help: 'What must hold in every restored snapshot, in SQL: drills evaluate it.',
+    },
+  ),
 } satisfies Options;
 
 export const workerOptions = {
@@ -237,6 +283,23 @@ export const workerOptions = {
     { min: SECOND_MS, max: 30 * DAY_MS },
     'A backup that takes longer is ended and fails.',
   ),
+} satisfies Options;
+
+export const quarantineOptions = {
+  maxCount: withDefault(z.int().min(0).max(1_000_000).nullable(), 100, {
+    type: 'number',
+    help: 'More than these are not kept; `null`: any number.',
+  }),
+  maxAgeMs: withDefault(duration({ min: HOUR_MS, max: 3660 * DAY_MS }).nullable(), 90 * DAY_MS, {
+    type: 'duration',
+    absent: `\`${formatDuration(90 * DAY_MS)}\``,
+    help: 'What is older is not kept; `null`: of any age.',
+  }),
+  minFreeBytes: withDefault(byteCount({ min: 0, max: 2 ** 50 }), 0, {
+    type: 'bytes',
+    absent: 'no bound',
+    help: 'While less is free where the state directory lies, the oldest go.',
+  }),
 } satisfies Options;
 
 export const topOptions = {
@@ -290,6 +353,10 @@ export const topOptions = {
     'sample',
     'How many of the chunks just written are read back before a snapshot counts: a sample and all deltas, or every one.',
   ),
+  quarantine: groupOf(quarantineOptions, {
+    type: 'group',
+    help: 'How long originals are kept that a restore or a repair replaced. Once a day the oldest go, but never what may hold rows that no repair could save, nor anything of the last hour.',
+  }),
   worker: groupOf(workerOptions, { type: 'group', help: 'The processes that do the work.' }),
   sources: withDefault(
     z.array(objectOf(sourceOptions)).max(256, 'expected at most 256 sources'),
@@ -311,6 +378,7 @@ export type SourceConfiguration = Configuration['sources'][number];
 /** Where each group of options stands in the file: for suggestions and for the documentation. */
 export const optionGroups: readonly { readonly at: string; readonly options: Options }[] = [
   { at: '', options: topOptions },
+  { at: 'quarantine', options: quarantineOptions },
   { at: 'worker', options: workerOptions },
   { at: 'sources[]', options: sourceOptions },
   { at: 'sources[].roots[]', options: rootOptions },
@@ -318,4 +386,5 @@ export const optionGroups: readonly { readonly at: string; readonly options: Opt
   { at: 'sources[].watch', options: watchOptions },
   { at: 'sources[].schedules[]', options: scheduleOptions },
   { at: 'sources[].recovery', options: recoveryOptions },
+  { at: 'sources[].assertions[]', options: assertionOptions },
 ];

@@ -27,6 +27,7 @@ export async function resolveSources(
     if (id === null) {
       list.add([...path, 'name'], 'no identifier can be made of this name; set "id" as well');
     }
+    checkAssertions(source, path, list);
     resolved.push({
       ...source,
       id: id ?? '',
@@ -96,6 +97,20 @@ function resolveSchedules(
     taken.add(id);
     return { ...schedule, id };
   });
+}
+
+function checkAssertions(
+  { assertions }: SourceConfiguration,
+  path: readonly (string | number)[],
+  list: ProblemList,
+): void {
+  const taken = new Set<string>();
+  for (const [index, { name }] of assertions.entries()) {
+    if (taken.has(name)) {
+      list.add([...path, 'assertions', index, 'name'], `a second assertion "${name}"`);
+    }
+    taken.add(name);
+  }
 }
 
 /** A source is found by id or by name, so neither may be another source's id or name. */

@@ -30,7 +30,7 @@ export interface WatchSettings {
 
 export interface ScheduleSettings {
   readonly id: string;
-  readonly kind: 'backup' | 'check' | 'verify';
+  readonly kind: 'backup' | 'check' | 'verify' | 'drill';
   readonly trigger:
     | { readonly type: 'cron'; readonly expression: string; readonly timeZone: string }
     | { readonly type: 'interval'; readonly intervalMs: number };
@@ -44,6 +44,21 @@ export interface RecoverySettings {
   readonly onBoot: 'recover' | 'check' | 'off';
   /** Upper bound of one database's check or repair. */
   readonly deadlineMsPerGigabyte: number;
+  /** What may be installed without a person: see recovery/loss-policy.ts. */
+  readonly allowPartial: boolean;
+  readonly maxLossRows: number | null;
+  readonly maxSnapshotAgeMs: number | null;
+}
+
+/** A query on one database of every restored snapshot, and what it must give. */
+export interface AssertionSettings {
+  /** Unique in the source. */
+  readonly name: string;
+  /** Logical path: `data/app.db`. */
+  readonly database: string;
+  readonly sql: string;
+  /** `rows`, `no-rows`, or the value of the first column of the first row. */
+  readonly expect: string | number | null;
 }
 
 export interface SourceSettings {
@@ -61,6 +76,15 @@ export interface SourceSettings {
   readonly watch: WatchSettings;
   readonly schedules: readonly ScheduleSettings[];
   readonly recovery: RecoverySettings;
+  readonly assertions: readonly AssertionSettings[];
+}
+
+/** How long is kept what a restore or a repair replaced; null: without bound. */
+export interface QuarantineSettings {
+  readonly maxCount: number | null;
+  readonly maxAgeMs: number | null;
+  /** The least that must be free where the state directory lies. */
+  readonly minFreeBytes: number;
 }
 
 export interface Settings {
@@ -72,6 +96,7 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly codec: 'auto' | 'brotli' | 'zstd' | 'none';
   readonly verifyWrites: 'sample' | 'all';
+  readonly quarantine: QuarantineSettings;
   readonly worker: {
     readonly memoryBytesMax: number;
     readonly backupDeadlineMs: number;

@@ -17,6 +17,15 @@ const IS_MUTATING: Record<TriggerRequest['kind'], boolean> = {
   backup: true,
   check: false,
   verify: false,
+  drill: false,
+};
+
+/** Whose work may hang: in an application's database, or in a query that somebody wrote. */
+const HAS_DEADLINE: Record<TriggerRequest['kind'], boolean> = {
+  backup: true,
+  check: false,
+  verify: false,
+  drill: true,
 };
 
 export interface TriggerServices {
@@ -44,7 +53,7 @@ export function createTriggers(services: TriggerServices): Triggers {
       return queue.submit({
         ...request,
         mutating: IS_MUTATING[request.kind],
-        deadlineMs: request.kind === 'backup' ? settings.worker.backupDeadlineMs : null,
+        deadlineMs: HAS_DEADLINE[request.kind] ? settings.worker.backupDeadlineMs : null,
       });
     },
   });

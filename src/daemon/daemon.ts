@@ -24,6 +24,7 @@ import { createApiServices } from './create-api-services.ts';
 import { createTriggers } from './create-triggers.ts';
 import { keepExtendingTimeout } from './extend-timeout.ts';
 import { JobEffects } from './job-effects.ts';
+import { QuarantineKeeper } from './quarantine-keeper.ts';
 import { RepositoryView } from './repository-view.ts';
 import { runInWorker } from './run-job.ts';
 import { scheduleStates } from './schedule-states.ts';
@@ -118,6 +119,7 @@ export class Daemon {
       extension.stop();
     }
     if (this.#abort.signal.aborted) return;
+    await this.#startService(new QuarantineKeeper({ settings, clock, logger }));
     queue.admit(null);
     this.#progress.enter('ready');
     const names = settings.sources.map(({ name }) => name);

@@ -5,15 +5,22 @@ import type { Logger } from '../kernel/logger.ts';
 import { isCheckpoint } from '../store/manifests/manifest.ts';
 import { openReader } from '../store/repository.ts';
 import type { RepositoryStatistics, SnapshotSummary, StoreReader } from '../store/store.ts';
+import { NO_PROOF, readProof, type SourceProof } from './source-proof.ts';
 
 /** The newest snapshots of one source, from the repository as it was last looked at. */
 export interface SourceSnapshots {
   readonly last: SnapshotSummary | null;
   readonly lastGoodAt: string | null;
   readonly lastVerifiedAt: string | null;
+  readonly proof: SourceProof;
 }
 
-const NO_SNAPSHOTS: SourceSnapshots = { last: null, lastGoodAt: null, lastVerifiedAt: null };
+const NO_SNAPSHOTS: SourceSnapshots = {
+  last: null,
+  lastGoodAt: null,
+  lastVerifiedAt: null,
+  proof: NO_PROOF,
+};
 
 /**
  * The repository as the daemon sees it: one reader for all, opened when there is something to read, and figures
@@ -54,12 +61,22 @@ export class RepositoryView {
     if (!existsSync(join(this.#directory, 'holdfast.json'))) return;
     try {
       const reader = await this.reader();
-      this.#snapshots = newestOfEach(reader.listSnapshots());
+      this.#snapshots = await this.#look(reader);
       this.#statistics = reader.statistics();
     } catch (error) {
       // Whoever reads the repository gets the error itself; here only figures would be missing.
       this.#logger.warn({ error: messageOf(error) }, 'repository cannot be read');
     }
+  }
+
+  async #look(reader: StoreReader): Promise<Map<string, SourceSnapshots>> {
+    const all = reader.listSnapshots();
+    const newest = newestOfEach(all);
+    for (const [sourceId, snapshots] of newest) {
+      const own = all.filter((snapshot) => snapshot.sourceId === sourceId);
+      newest.set(sourceId, { ...snapshots, proof: await readProof(own, reader) });
+    }
+    return newest;
   }
 
   async close(): Promise<void> {
@@ -81,6 +98,7 @@ function newestOfEach(snapshots: readonly SnapshotSummary[]): Map<string, Source
       last: known.last ?? (isCheckpoint(snapshot) ? null : snapshot),
       lastGoodAt: known.lastGoodAt ?? (snapshot.good ? snapshot.capturedAt : null),
       lastVerifiedAt: later(known.lastVerifiedAt, snapshot),
+      proof: known.proof,
     });
   }
   return newest;

@@ -73,7 +73,7 @@ export class SourceStates {
 
   facts(sourceId: string): SourceFacts {
     const databases = [...(this.#databases.get(sourceId)?.values() ?? [])];
-    const { last, lastGoodAt, lastVerifiedAt } = this.#repository.snapshotsOf(sourceId);
+    const { last, lastGoodAt, lastVerifiedAt, proof } = this.#repository.snapshotsOf(sourceId);
     const watch = this.#triggers?.status().find((each) => each.sourceId === sourceId);
     return {
       databases,
@@ -84,6 +84,7 @@ export class SourceStates {
       lastSnapshot: last === null ? null : { id: last.id, at: last.capturedAt, good: last.good },
       lastGoodSnapshotAt: lastGoodAt,
       lastVerifiedAt,
+      ...proof,
       pendingChangeSince: watch?.pendingSince ?? null,
       needsOperator: databases.some(({ state }) => WAITING_STATES.has(state)),
     };

@@ -43,7 +43,14 @@ const source: SourceSettings = {
     usePolling: false,
   },
   schedules: [],
-  recovery: { onBoot: 'recover', deadlineMsPerGigabyte: 1000 },
+  recovery: {
+    onBoot: 'recover',
+    deadlineMsPerGigabyte: 1000,
+    allowPartial: true,
+    maxLossRows: null,
+    maxSnapshotAgeMs: null,
+  },
+  assertions: [],
 };
 
 const facts: SourceFacts = {
@@ -52,6 +59,9 @@ const facts: SourceFacts = {
   lastSnapshot: { id: 'a', at: ago(3 * DAY_MS), good: true },
   lastGoodSnapshotAt: ago(3 * DAY_MS),
   lastVerifiedAt: ago(DAY_MS),
+  lastDrillAt: ago(2 * DAY_MS),
+  lastDrillOk: true,
+  lastKnownGood: { id: 'a', at: ago(3 * DAY_MS) },
   pendingChangeSince: null,
   needsOperator: false,
 };
@@ -179,6 +189,8 @@ describe('sourceHealth()', () => {
       lastSnapshotAgeMs: 3 * DAY_MS,
       lastGoodSnapshotAgeMs: 3 * DAY_MS,
       lastVerifiedAgeMs: DAY_MS,
+      lastDrillAgeMs: 2 * DAY_MS,
+      lastDrillOk: true,
       needsOperator: false,
       warnings: [],
     });
@@ -190,6 +202,8 @@ describe('sourceHealth()', () => {
     expect(codes({ watch: { mode: 'off', reason: 'no root' } })).toEqual(['WATCH_OFF']);
     expect(codes({ lastVerifiedAt: ago(40 * DAY_MS) })).toEqual(['VERIFICATION_OLD']);
     expect(codes({ lastVerifiedAt: null })).toEqual(['NEVER_VERIFIED']);
+    expect(codes({ lastDrillOk: false })).toEqual(['DRILL_FAILED']);
+    expect(codes({ lastDrillAt: null, lastDrillOk: null })).toEqual([]);
     expect(codes({ lastSnapshot: { id: 'b', at: ago(0), good: false } })).toEqual([
       'LAST_SNAPSHOT_BAD',
     ]);
@@ -227,6 +241,7 @@ describe('HealthMonitor', () => {
     logLevel: 'info',
     codec: 'auto',
     verifyWrites: 'sample',
+    quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
     worker: { memoryBytesMax: 1, backupDeadlineMs: 1 },
     sources: [source],
   });

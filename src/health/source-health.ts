@@ -33,6 +33,7 @@ export function sourceHealth(
     ...changeFindings(facts, source, age(facts.pendingChangeSince)),
     ...scheduleFindings(schedules, nowMs),
     ...verificationFindings(age(facts.lastVerifiedAt), facts),
+    ...drillFindings(facts),
   ];
   const warnings: StatusWarning[] = found.map(([code, message]) => ({
     code,
@@ -49,6 +50,8 @@ export function sourceHealth(
     lastSnapshotAgeMs: age(facts.lastSnapshot?.at),
     lastGoodSnapshotAgeMs: age(facts.lastGoodSnapshotAt),
     lastVerifiedAgeMs: age(facts.lastVerifiedAt),
+    lastDrillAgeMs: age(facts.lastDrillAt),
+    lastDrillOk: facts.lastDrillOk,
     needsOperator: facts.needsOperator,
     warnings,
   };
@@ -101,6 +104,13 @@ function scheduleFindings(schedules: readonly ScheduleState[], nowMs: number): [
       return enabled && nextDueAt !== null && nowMs - Date.parse(nextDueAt) > SCHEDULE_GRACE_MS;
     })
     .map(({ id, nextDueAt }) => ['SCHEDULE_OVERDUE', `schedule ${id} was due at ${nextDueAt}`]);
+}
+
+function drillFindings({ lastDrillAt, lastDrillOk }: SourceFacts): [string, string][] {
+  if (lastDrillOk !== false) return [];
+  return [
+    ['DRILL_FAILED', `the newest snapshot did not come back whole in the drill of ${lastDrillAt}`],
+  ];
 }
 
 function verificationFindings(ageMs: number | null, facts: SourceFacts): [string, string][] {

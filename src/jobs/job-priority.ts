@@ -14,6 +14,7 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
     case 'backup':
       return actor === 'user' || actor === 'boot' ? 60 : 40;
     case 'verify':
+    case 'drill':
       return 20;
     case 'check':
       return 10;

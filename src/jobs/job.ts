@@ -7,6 +7,7 @@ export type JobKind =
   | 'restore'
   | 'recover'
   | 'verify'
+  | 'drill'
   | 'check'
   | 'rebuild'
   | 'reconcile';

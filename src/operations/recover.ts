@@ -1,10 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { SourceSettings } from '../config/settings.ts';
+import { realPathOf } from '../config/own-places.ts';
+import type { Settings, SourceSettings } from '../config/settings.ts';
 import { isInside } from '../files/safe-path.ts';
 import { cannot } from '../kernel/errors.ts';
-import { type RecoverSourceResult, recoverSource } from '../recovery/recover-source.ts';
+import { recoverCopy } from '../recovery/recover-copy.ts';
+import {
+  type RecoverSourceResult,
+  recoverSource,
+  resolveFrom,
+} from '../recovery/recover-source.ts';
+import { SnapshotDatabases } from '../recovery/snapshot-databases.ts';
 import { openReader } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
@@ -15,6 +22,12 @@ const parameters = z.strictObject({
   database: z.string().optional(),
   mode: z.enum(['if-needed', 'force', 'check-only']).default('if-needed'),
   dryRun: z.boolean().default(false),
+  /** The best repair is installed whatever the source's policy says of its loss. */
+  acceptLoss: z.boolean().default(false),
+  /** The one snapshot that a repair may use. */
+  from: z.string().min(1).optional(),
+  /** The best that can be had of `database`, which may lie anywhere, goes to this file; nothing is installed. */
+  to: z.string().min(1).optional(),
 });
 
 type RecoverParameters = z.infer<typeof parameters>;
@@ -25,14 +38,15 @@ function sourcesToRecover(
 ): readonly SourceSettings[] {
   if (sourceId !== undefined) return [requireSource(settings, sourceId)];
   if (database === undefined) return settings.sources;
-  const path = resolve(database);
-  const owner = settings.sources.find(({ roots }) =>
-    roots.some((root) => isInside(path, root.path)),
-  );
+  const owner = ownerOf(settings, resolve(database));
   if (owner !== undefined) return [owner];
-  throw cannot('NOT_FOUND', 'recover database', path, 'it lies in no root of any source', {
-    hint: 'Name the source that protects it, or add its directory to one.',
+  throw cannot('NOT_FOUND', 'recover database', database, 'it lies in no root of any source', {
+    hint: 'Add its directory to a source, or have what can be saved of it written elsewhere: --to FILE.',
   });
+}
+
+function ownerOf({ sources }: Settings, path: string): SourceSettings | undefined {
+  return sources.find(({ roots }) => roots.some((root) => isInside(path, root.path)));
 }
 
 /** The repository for reading, or null where none was made yet: recovery then does without roll back. */
@@ -53,11 +67,72 @@ function total(results: readonly RecoverSourceResult[]): Record<string, unknown>
   };
 }
 
+/** @throws PATH_UNSAFE: beside live databases it would be taken for one of them */
+async function requireFreePlace(settings: Settings, target: string): Promise<void> {
+  const roots = settings.sources.flatMap(({ roots: each }) => each.map(({ path }) => path));
+  const place = await realPathOf(target);
+  const holder = [...roots, settings.repositoryDirectory].find((each) => isInside(place, each));
+  if (holder === undefined) return;
+  throw cannot('PATH_UNSAFE', 'recover to', target, `it lies in ${holder}`, {
+    hint: 'Choose a place outside every source and outside the repository.',
+  });
+}
+
+/** The snapshots of a file that lies in a source; null for any other, and where there is no repository. */
+async function snapshotsOf(
+  path: string,
+  { settings, activity }: OperationContext,
+  { sourceId, from }: RecoverParameters,
+  reader: StoreReader | null,
+): Promise<SnapshotDatabases | null> {
+  const source =
+    sourceId === undefined ? ownerOf(settings, path) : requireSource(settings, sourceId);
+  if (source === undefined) {
+    if (from === undefined) return null;
+    throw cannot('NOT_FOUND', 'recover from', from, `"${path}" lies in no root of any source`, {
+      hint: 'Leave the snapshot out, or name the configuration that protects it.',
+    });
+  }
+  const only = from === undefined ? null : await resolveFrom(from, source, reader);
+  if (reader === null) return null;
+  return new SnapshotDatabases(reader, source, (message) => activity.warn(message), only);
+}
+
+async function recoverToFile(
+  context: OperationContext,
+  params: RecoverParameters & { readonly to: string },
+): Promise<Record<string, unknown>> {
+  const { activity, settings, clock, scratchDirectory } = context;
+  if (params.database === undefined) {
+    throw cannot('INVALID_PARAMS', 'recover to', params.to, 'it is not said which database', {
+      hint: 'Give --database PATH as well.',
+    });
+  }
+  const target = resolve(params.to);
+  await requireFreePlace(settings, target);
+  const database = await realPathOf(params.database);
+  const reader = await openIfPresent(settings.repositoryDirectory);
+  try {
+    const snapshots = await snapshotsOf(database, context, params, reader);
+    const result = await recoverCopy(
+      { database, target, scratchDirectory, snapshots, dryRun: params.dryRun },
+      activity,
+      clock,
+    );
+    if (result.lostRows > 0 || !result.lossExact) activity.warn(result.reason);
+    return { ok: true, ...result };
+  } finally {
+    reader?.close();
+  }
+}
+
 /** Checks databases and repairs what is corrupt, one database at a time, the others left alone. */
 export const recover: Operation<RecoverParameters> = {
   kind: 'recover',
   params: parameters,
   async run(context, params) {
+    const { to } = params;
+    if (to !== undefined) return recoverToFile(context, { ...params, to });
     const { activity, settings, clock, jobId, scratchDirectory } = context;
     const sources: Record<string, RecoverSourceResult> = {};
     for (const source of sourcesToRecover(context, params)) {
@@ -70,6 +145,8 @@ export const recover: Operation<RecoverParameters> = {
           ...(params.database === undefined ? {} : { databases: [resolve(params.database)] }),
           mode: params.mode,
           dryRun: params.dryRun,
+          acceptLoss: params.acceptLoss,
+          ...(params.from === undefined ? {} : { from: params.from }),
         },
         { openRepository: () => openIfPresent(settings.repositoryDirectory) },
         activity,

@@ -8,6 +8,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import { backup } from './backup.ts';
 import { check } from './check.ts';
+import { drill } from './drill.ts';
 import { underInstanceLock } from './offline.ts';
 import type { Operation } from './operation.ts';
 import { rebuild } from './rebuild.ts';
@@ -22,6 +23,7 @@ const OPERATIONS: Record<JobKind, Operation<never>> = {
   restore,
   recover,
   verify,
+  drill,
   check,
   rebuild,
   reconcile,

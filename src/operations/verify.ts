@@ -1,15 +1,15 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isoTime } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';
 import { extractContent } from '../store/chunks/extract-content.ts';
-import { isCheckpoint, type VerificationNote } from '../store/manifests/manifest.ts';
+import { isCheckpoint } from '../store/manifests/manifest.ts';
 import { verifySnapshot } from '../store/repository.ts';
-import type { StoreReader, StoreWriter } from '../store/store.ts';
+import type { StoreReader } from '../store/store.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
-import { openRepositoryWriter, withReader } from './repository-access.ts';
+import { withReader } from './repository-access.ts';
+import { recordVerifications, type Verified } from './verification-notes.ts';
 
 const parameters = z.strictObject({
   snapshots: z
@@ -20,17 +20,6 @@ const parameters = z.strictObject({
 });
 
 type VerifyParameters = z.infer<typeof parameters>;
-
-/** Verifications kept in a snapshot's notes; older ones go. */
-const VERIFICATIONS_KEPT_MAX = 10;
-const FINDINGS_KEPT_MAX = 20;
-
-interface Verified {
-  snapshotId: string;
-  ok: boolean;
-  level: 'shallow' | 'deep';
-  findings: string[];
-}
 
 function chooseSnapshots(
   reader: StoreReader,
@@ -97,25 +86,6 @@ async function verifyOne(
   return { snapshotId, ok, level: deep ? 'deep' : 'shallow', findings };
 }
 
-/** Writes the outcome into each snapshot's notes. */
-async function recordVerifications(
-  writer: StoreWriter,
-  verified: readonly Verified[],
-  at: string,
-): Promise<void> {
-  for (const { snapshotId, ok, level, findings } of verified) {
-    const note: VerificationNote = {
-      at,
-      level,
-      ok,
-      findings: findings.slice(0, FINDINGS_KEPT_MAX),
-    };
-    const notes = await writer.reader.readNotes(snapshotId);
-    const verifications = [...notes.verifications, note].slice(-VERIFICATIONS_KEPT_MAX);
-    await writer.writeNotes(snapshotId, { ...notes, verifications });
-  }
-}
-
 /** Proves that snapshots can be restored: their structure, or with `deep` every byte and every database. */
 export const verify: Operation<VerifyParameters> = {
   kind: 'verify',
@@ -132,19 +102,7 @@ export const verify: Operation<VerifyParameters> = {
       }
       return results;
     });
-    // A backup may be running, for as long as it may run.
-    const writer = await openRepositoryWriter(
-      settings,
-      clock,
-      activity,
-      'verification notes',
-      settings.worker.backupDeadlineMs,
-    );
-    try {
-      await recordVerifications(writer, verified, isoTime(clock.nowMs()));
-    } finally {
-      await writer.close();
-    }
+    await recordVerifications(verified, settings, clock, activity);
     const failed = verified.filter(({ ok }) => !ok);
     if (failed.length > 0) {
       const [first] = failed;

@@ -16,7 +16,7 @@ import { PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from './protocol-version.ts';
  * Changes to the contract are deliberate: whoever changes a schema sees this fail, decides whether an existing
  * client could misread the new form (then PROTOCOL_VERSION rises), and pins the new value.
  */
-const CONTRACT_SHA256 = 'eff1bfba780ae1ebfa814547256c274993521d9834db895cc51d4b4f67d55b38';
+const CONTRACT_SHA256 = 'e77105439a7e8db3c298e2d99dfd2cafaa303a6e7b7c3d7b73896ef4304f149d';
 
 describe('protocol', () => {
   it('the contract is the one that was agreed', () => {

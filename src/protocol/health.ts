@@ -46,6 +46,8 @@ const sourceHealth = z.object({
   lastSnapshotAgeMs: count.nullable(),
   lastGoodSnapshotAgeMs: count.nullable(),
   lastVerifiedAgeMs: count.nullable(),
+  lastDrillAgeMs: count.nullable(),
+  lastDrillOk: z.boolean().nullable(),
   needsOperator: z.boolean(),
   warnings: z.array(statusWarning),
 });

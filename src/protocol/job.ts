@@ -6,6 +6,7 @@ export const jobKind = z.enum([
   'restore',
   'recover',
   'verify',
+  'drill',
   'check',
   'rebuild',
   'reconcile',

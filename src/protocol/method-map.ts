@@ -43,4 +43,5 @@ export type SnapshotItem = MethodResult<'snapshot.list'>['items'][number];
 export type TreeItem = MethodResult<'tree.list'>['items'][number];
 export type JobDocument = MethodResult<'job.get'>;
 export type JobLogItem = MethodResult<'job.logs'>['items'][number];
+export type DrillItem = MethodResult<'drill.list'>['items'][number];
 export type QuarantineItem = MethodResult<'recovery.quarantineList'>['items'][number];

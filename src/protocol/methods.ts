@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { daemonMethods } from './daemon.ts';
+import { drillMethods } from './drill.ts';
 import { eventMethods } from './event.ts';
 import { healthMethods } from './health.ts';
 import { jobMethods } from './job.ts';
@@ -21,6 +22,7 @@ export const methods = {
   ...treeMethods,
   ...restoreMethods,
   ...recoveryMethods,
+  ...drillMethods,
   ...jobMethods,
   ...repositoryMethods,
   ...settingsMethods,

@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { idempotencyKey, submitted } from './job.ts';
-import { count, hostPath, listOf, page, recordId, sourceReference, time } from './scalars.ts';
+import {
+  count,
+  hostPath,
+  listOf,
+  page,
+  recordId,
+  snapshotReference,
+  sourceReference,
+  time,
+} from './scalars.ts';
 
 /** A report as recovery wrote it; what is not named here is evidence for people. */
 export const recoveryReport = z.looseObject({
@@ -14,6 +23,8 @@ export const recoveryReport = z.looseObject({
   dryRun: z.boolean(),
   cause: z.array(z.string()),
   rung: z.string().nullable(),
+  /** Why policy left it to a person to install the best repair, and the command that does. */
+  refusal: z.object({ reason: z.string(), command: z.string() }).nullable(),
   quarantineId: z.string().nullable(),
   durationMs: z.number(),
 });
@@ -52,6 +63,10 @@ export const recoveryMethods = {
       database: hostPath.optional(),
       mode: z.enum(['if-needed', 'force', 'check-only']).default('if-needed'),
       dryRun: z.boolean().optional(),
+      /** Installs the best repair whatever the policy of the source says of its loss. */
+      acceptLoss: z.boolean().optional(),
+      /** The one snapshot that a repair may use. */
+      from: snapshotReference.optional(),
       idempotencyKey,
     }),
     result: submitted,
@@ -71,18 +86,29 @@ export const recoveryMethods = {
     params: z.strictObject({ sourceId: sourceReference.optional(), ...page }),
     result: listOf(quarantineRecord),
   },
+  'recovery.quarantineGet': {
+    summary: 'One quarantined family.',
+    params: z.strictObject({ id: recordId }),
+    result: quarantineRecord,
+  },
   'recovery.quarantineRestore': {
     summary: 'Copies a quarantined family into a directory outside every root.',
     params: z.strictObject({ id: recordId, directory: hostPath }),
     result: z.object({ id: z.string(), directory: z.string(), files: z.array(z.string()) }),
   },
   'recovery.quarantinePurge': {
-    summary: 'Deletes one quarantined family, or all that are older than `olderThanMs`.',
+    summary:
+      'Deletes one quarantined family, all that are older than `olderThanMs`, or what the configured bounds do not let stay.',
     params: z
-      .strictObject({ id: recordId.optional(), olderThanMs: z.int().nonnegative().optional() })
-      .refine(({ id, olderThanMs }) => (id === undefined) !== (olderThanMs === undefined), {
-        message: 'give either `id` or `olderThanMs`',
-      }),
+      .strictObject({
+        id: recordId.optional(),
+        olderThanMs: z.int().nonnegative().optional(),
+        policy: z.literal(true).optional(),
+      })
+      .refine(
+        (params) => Object.values(params).filter((value) => value !== undefined).length === 1,
+        { message: 'give one of `id`, `olderThanMs` and `policy`' },
+      ),
     result: z.object({ purged: z.array(z.string()) }),
   },
 };

@@ -101,6 +101,8 @@ export const snapshotDocument = z.object({
       level: verificationLevel,
       ok: z.boolean(),
       findings: z.array(z.string()),
+      /** Of drills alone. */
+      durationMs: count.optional(),
     }),
   ),
 });

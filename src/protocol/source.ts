@@ -44,6 +44,11 @@ export const sourceState = z.object({
   lastSnapshot: z.object({ id: z.string(), at: time, good: z.boolean() }).nullable(),
   lastGoodSnapshotAt: time.nullable(),
   lastVerifiedAt: time.nullable(),
+  /** When a snapshot was last brought back to scratch and looked at, and whether all of it held; null: never. */
+  lastDrillAt: time.nullable(),
+  lastDrillOk: z.boolean().nullable(),
+  /** The newest snapshot that passed a drill or a deep verification, `at` its moment. */
+  lastKnownGood: z.object({ id: z.string(), at: time }).nullable(),
   /** The first change that no snapshot holds yet. */
   pendingChangeSince: time.nullable(),
   needsOperator: z.boolean(),
@@ -57,7 +62,7 @@ const scheduleTrigger = z.discriminatedUnion('type', [
 export const scheduleState = z.object({
   id: z.string(),
   sourceId: z.string(),
-  kind: z.enum(['backup', 'check', 'verify']),
+  kind: z.enum(['backup', 'check', 'verify', 'drill']),
   trigger: scheduleTrigger,
   enabled: z.boolean(),
   catchUp: z.enum(['one', 'none']),

@@ -8,6 +8,7 @@ import { statFamily } from '../sqlite/family.ts';
 import { databaseFingerprint } from '../sqlite/fingerprint.ts';
 import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
 import { checkHarmlessly, type HarmlessCheck } from './harmless-check.ts';
+import { findRot } from './heal/find-rot.ts';
 import { findRegression } from './regression.ts';
 import type { DatabaseSnapshot, SnapshotDatabases } from './snapshot-databases.ts';
 
@@ -30,6 +31,8 @@ export interface DatabaseAssessment {
   readonly messages: readonly string[];
   /** Of the files that were looked at. */
   readonly fingerprint: string;
+  /** Corrupt although it passes its checks: it differs from a snapshot since which nothing was written. */
+  readonly rotten?: true;
 }
 
 export interface AssessRequest {
@@ -92,6 +95,11 @@ async function conditionOf(
     return found('busy', `damaged (${first}), but in use by ${named(users)}`);
   }
   const { path, baseline, snapshots } = request;
+  // As expensive as the check itself, which was to be thorough.
+  if (check.level === 'full' && snapshots !== null && users.length === 0) {
+    const rot = await findRot(path, snapshots, activity);
+    if (rot !== null) return { ...found('corrupt', rot), messages: [rot], rotten: true };
+  }
   // While its application runs, the application has already taken this state for the truth.
   if (baseline !== null && snapshots !== null && users.length === 0) {
     const step = await findRegression(path, header, baseline, snapshots, activity);

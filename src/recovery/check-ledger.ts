@@ -20,6 +20,8 @@ const ledgerEntry = z.object({
   /** The newest snapshot at that time: with a newer one, recovery has more to work with. */
   newestSnapshotId: z.string().nullable(),
   reportId: z.string().nullable(),
+  /** The policy that the attempt was made under, as JSON: another one may allow what it refused. */
+  policy: z.string().optional(),
   /** When recovery last replaced the file: snapshots up to then say nothing about steps back in time. */
   replacedAt: z.string().nullable(),
 });

@@ -2,18 +2,29 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity } from '../kernel/activity.ts';
 import { messageOf } from '../kernel/errors.ts';
-import type { Attempt, Candidate, CandidateContext } from './candidates/candidate.ts';
+import { CHECK_MESSAGES_MAX } from '../sqlite/database-check.ts';
+import type {
+  Attempt,
+  BuiltCandidate,
+  Candidate,
+  CandidateContext,
+} from './candidates/candidate.ts';
+
+import { heal } from './candidates/heal.ts';
 import { reindex } from './candidates/reindex.ts';
 import { replay } from './candidates/replay.ts';
 import { rollBack } from './candidates/roll-back.ts';
+import { salvage } from './candidates/salvage.ts';
+import { undoRot } from './candidates/undo-rot.ts';
 import type { DamagedCopies } from './damaged-copies.ts';
+import { brokenTables, isLossless, shareDoubt, weigh } from './evidence.ts';
 import { measure, runGates, type Yardstick } from './gates.ts';
-import type { CandidateReport, GateResult, TableRows } from './report.ts';
+import type { CandidateReport, GateResult, SalvageReport, TableRows } from './report.ts';
 import { compareRows, compareScores, type Score, scoreOf } from './score.ts';
 import type { DatabaseSnapshot } from './snapshot-databases.ts';
 
-/** In order of invasiveness. */
-const CANDIDATES: readonly Candidate[] = [replay, reindex, rollBack];
+/** In order of invasiveness; what is proven comes first. */
+const CANDIDATES: readonly Candidate[] = [undoRot, replay, reindex, heal, salvage, rollBack];
 
 const ATTEMPTS_MAX = 50;
 
@@ -27,12 +38,20 @@ export interface ChosenCandidate {
   /** Null when nothing of the damaged file can be read, so that there is nothing to compare with. */
   readonly rows: readonly TableRows[] | null;
   readonly doubtfulRows: number;
+  readonly exact: boolean;
+  /** Null for all that were not built row by row. */
+  readonly salvage: SalvageReport | null;
   /** With the doubtful rows counted as not kept. */
   readonly score: Score;
 }
 
 export interface Choice {
+  /** The one that loses least. */
   readonly chosen: ChosenCandidate | null;
+  /** All that passed the gates, the chosen one first. */
+  readonly passed: readonly ChosenCandidate[];
+  /** Nothing but partial results passed: rows that the damaged file seems to have held are in none of them. */
+  readonly onlyDoubtful: boolean;
   /** Every attempt, in order, whatever became of it. */
   readonly tried: readonly CandidateReport[];
 }
@@ -41,6 +60,7 @@ const passed = (gates: readonly GateResult[]): boolean => gates.every(({ ok }) =
 
 class CandidateRun {
   readonly tried: CandidateReport[] = [];
+  readonly #places = new Map<string, number>();
   readonly #context: CandidateContext;
   readonly #damaged: DamagedCopies;
   readonly #directory: string;
@@ -74,14 +94,19 @@ class CandidateRun {
       snapshotId: attempt.snapshot?.id ?? null,
     };
     try {
-      const { path, doubtfulRows } = await attempt.build(directory);
+      const built = await attempt.build(directory);
+      const { path, doubtfulRows, exact = false, detail } = built;
+      const rebuilt = built.salvage ?? null;
       const gates = await this.#gates(path, attempt.snapshot);
       if (passed(gates)) {
-        const { rows, score } = await this.#score(path, doubtfulRows);
+        const { rows, score } = await this.#score(built);
+        this.#places.set(path, this.tried.length);
         this.tried.push({ ...report, failure: null, gates, score });
         const { name, invasiveness } = candidate;
-        const { label, snapshot } = attempt;
-        return { name, label, invasiveness, path, snapshot, rows, doubtfulRows, score };
+        const { snapshot } = attempt;
+        const label = detail === undefined ? attempt.label : `${attempt.label}: ${detail}`;
+        const about = { name, label, invasiveness, path, snapshot, doubtfulRows, exact };
+        return { ...about, rows, salvage: rebuilt, score };
       }
       this.tried.push({ ...report, failure: null, gates, score: null });
     } catch (error) {
@@ -112,12 +137,14 @@ class CandidateRun {
     return runGates(path, other === null ? [yardstick] : [yardstick, other]);
   }
 
-  async #score(
-    path: string,
-    doubtfulRows: number,
-  ): Promise<{ rows: TableRows[] | null; score: Score }> {
+  async #score({
+    path,
+    doubtfulRows,
+    exact = false,
+  }: BuiltCandidate): Promise<{ rows: TableRows[] | null; score: Score }> {
     const { signal } = this.#activity;
     const rows = this.#damaged.compare(path, signal);
+    if (exact) return { rows, score: { notKept: 0, missing: 0, resurrected: 0 } };
     const incomplete = rows === null || rows.some(({ readToEnd }) => !readToEnd);
     const newest = incomplete ? await this.#context.images?.newest(this.#activity) : null;
     const known = newest == null ? null : compareRows(path, newest.image, new Set(), signal);
@@ -128,35 +155,58 @@ class CandidateRun {
     const missing = (known ?? []).reduce((sum, { lost }) => sum + lost, 0);
     return { rows, score: { notKept: doubtfulRows, missing, resurrected: 0 } };
   }
-}
 
-/** Nothing can do better: every row there was could be read, and the candidate has it. */
-function isLossless({ rows, score }: ChosenCandidate): boolean {
-  if (rows === null || rows.some(({ readToEnd }) => !readToEnd)) return false;
-  return score.notKept === 0 && score.resurrected === 0;
+  /** Scores in the light of all candidates, where the damaged file alone does not say what was in it. */
+  async weighed(built: readonly ChosenCandidate[]): Promise<ChosenCandidate[]> {
+    if (built.length < 2) return [...built];
+    const newest = (await this.#context.images?.newest(this.#activity)) ?? null;
+    const witnesses = built.filter(({ name }) => name !== rollBack.name);
+    const tables = brokenTables(built, witnesses);
+    // In a file that is all in disorder salvage cannot tell what was deleted from what it did not find.
+    const disorder = this.#context.assessment.messages.length >= CHECK_MESSAGES_MAX;
+    const complete = !disorder && witnesses.some(({ name }) => name === salvage.name);
+    const facts = { snapshot: newest?.image ?? null, complete };
+    const doubts = shareDoubt(built);
+    return built.map((each) => {
+      if (each.exact) return each;
+      const { signal } = this.#activity;
+      const doubt = doubts.get(each.path) ?? 0;
+      const { notKept, ...others } = weigh(each, tables, witnesses, facts, signal);
+      const score = { ...others, notKept: notKept + doubt };
+      const place = this.#places.get(each.path)!;
+      this.tried[place] = { ...this.tried[place]!, score };
+      // A snapshot is whole: it is not what the pages of the damaged file tell of.
+      const doubtfulRows = witnesses.includes(each) ? doubt : each.doubtfulRows;
+      return { ...each, doubtfulRows, score };
+    });
+  }
 }
 
 /**
- * Builds the candidates that apply, least invasive first, until one loses nothing; else all of them, and takes the one
- * that loses the fewest rows.
+ * Builds the candidates that apply, least invasive first, until one loses nothing (`all`: each of them, whatever it
+ * loses), and takes the one that loses the fewest rows.
  */
 export async function chooseCandidate(
   context: CandidateContext,
   damaged: DamagedCopies,
   directory: string,
+  all: boolean,
 ): Promise<Choice> {
   const run = new CandidateRun(context, damaged, directory);
   const built: ChosenCandidate[] = [];
   for (const candidate of CANDIDATES) {
     if (!candidate.applicable(context.assessment)) continue;
+    // What passes its checks is replaced by nothing but what is proven.
+    if (context.assessment.messages.length === 0 && candidate !== undoRot) continue;
     context.activity.progress({ phase: `build ${candidate.name}` });
     const result = await run.run(candidate);
     if (result === null) continue;
     built.push(result);
-    if (isLossless(result)) break;
+    const doubted = built.some(({ doubtfulRows }) => doubtfulRows > 0);
+    if (!all && (result.exact || (!doubted && isLossless(result)))) break;
   }
-  built.sort(compareScores);
+  const passing = (await run.weighed(built)).sort(compareScores);
   // A partial result is installed where it beats a whole one; on its own it is for a person to decide.
-  const whole = built.some(({ doubtfulRows }) => doubtfulRows === 0);
-  return { chosen: (whole ? built[0] : null) ?? null, tried: run.tried };
+  const onlyDoubtful = passing.every(({ doubtfulRows }) => doubtfulRows > 0);
+  return { chosen: passing[0] ?? null, passed: passing, onlyDoubtful, tried: run.tried };
 }

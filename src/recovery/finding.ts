@@ -2,8 +2,9 @@ import { HoldfastError, messageOf } from '../kernel/errors.ts';
 import { shortId } from '../kernel/ids.ts';
 import { parseFinding } from '../sqlite/integrity-messages.ts';
 import type { ChosenCandidate } from './choose-candidate.ts';
+import { acceptCommand, lossOf } from './loss-policy.ts';
 import type { Repair } from './repair-database.ts';
-import type { DatabaseState, RecoveryReport } from './report.ts';
+import type { CandidateReport, DatabaseState, RecoveryReport } from './report.ts';
 
 /** What came of one database: as recovery hands it on, and as the report keeps it. */
 
@@ -13,6 +14,9 @@ export interface DatabaseOutcome {
   /** One sentence. */
   readonly reason: string;
   readonly reportId?: string;
+  /** In a dry run of a repair: what was tried, and which of it would be installed. */
+  readonly candidates?: readonly CandidateReport[];
+  readonly rung?: string | null;
 }
 
 /** Before it is written down. */
@@ -36,8 +40,9 @@ export function failureFinding(error: unknown, fingerprint: string): Finding {
 }
 
 /** A table that damage cut short may have had more rows than anybody can count. */
-function lossOf({ rows, score }: ChosenCandidate): string {
-  const lost = score.notKept + score.missing;
+export function describeLoss(chosen: ChosenCandidate): string {
+  const { rows } = chosen;
+  const { rows: lost } = lossOf(chosen);
   if (rows === null) return '; nothing of the damaged file could be read';
   const cut = rows.filter(({ readToEnd }) => !readToEnd).map(({ table }) => table);
   if (cut.length === 0) return lost === 0 ? '' : `; ${lost} rows lost`;
@@ -52,19 +57,27 @@ function causesOf(messages: readonly string[]): string[] {
 }
 
 /** What was installed, or why nothing was. `fingerprint` is that of the installed file. */
-export function repairFinding(found: Omit<Finding, 'state'>, repair: Repair): Finding {
-  const { chosen } = repair;
+export function repairFinding(
+  found: Omit<Finding, 'state'>,
+  repair: Repair,
+  database: string,
+): Finding {
+  const { chosen, objection } = repair;
   if (repair.sound) return { ...found, state: 'ok', reason: 'sound at the second look' };
   if (chosen === null) {
-    const partial = repair.tried.some(({ score }) => score !== null);
-    const reason = `${partial ? 'only a partial repair is possible' : 'nothing passed'}: ${found.reason}`;
+    const reason = `nothing passed: ${found.reason}`;
+    return { ...found, repair, state: 'needs-operator', reason };
+  }
+  const way = `${chosen.name} (${chosen.label})`;
+  if (objection !== null) {
+    const reason = `damaged; ${way} would repair it, but ${objection}; to install it: ${acceptCommand(database)}`;
     return { ...found, repair, state: 'needs-operator', reason };
   }
   if (!repair.installed) {
-    const reason = `damaged; ${chosen.name} would repair it (${chosen.label})`;
+    const reason = `damaged; ${way} would repair it${describeLoss(chosen)}`;
     return { ...found, repair, state: 'needs-operator', reason };
   }
-  const reason = `${chosen.name}: ${chosen.label}${lossOf(chosen)}`;
+  const reason = `${chosen.name}: ${chosen.label}${describeLoss(chosen)}`;
   return { ...found, repair, state: 'recovered', reason };
 }
 
@@ -86,10 +99,15 @@ export function reportOf(finding: Finding, context: ReportContext): RecoveryRepo
     rung: chosen?.name ?? null,
     candidates: [...(repair?.tried ?? [])],
     rows: [...(chosen?.rows ?? [])],
+    salvage: chosen?.salvage ?? null,
     snapshot:
       snapshot === null
         ? null
         : { id: snapshot.id, capturedAt: snapshot.capturedAt, ageMs: Math.max(0, ageMs) },
+    refusal:
+      repair == null || repair.objection === null
+        ? null
+        : { reason: repair.objection, command: acceptCommand(context.database) },
     quarantineId: repair?.quarantineId ?? null,
   };
 }

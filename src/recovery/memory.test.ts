@@ -42,6 +42,8 @@ function report(id: string, sourceId = 'app'): RecoveryReport {
     reason: 'nothing passed',
     dryRun: false,
     cause: [],
+    refusal: null,
+    salvage: null,
     rung: null,
     candidates: [],
     rows: [],

@@ -18,7 +18,9 @@ import {
   repairFinding,
   reportOf,
 } from './finding.ts';
+import type { LossPolicy } from './loss-policy.ts';
 import { type Repair, repairDatabase } from './repair-database.ts';
+import type { CandidateReport } from './report.ts';
 import { writeReport } from './report-store.ts';
 import type { DatabaseSnapshot, SnapshotDatabases } from './snapshot-databases.ts';
 
@@ -34,11 +36,25 @@ export interface DatabaseContext {
   readonly deadlineMsPerGigabyte: number;
   readonly mode: 'if-needed' | 'force' | 'check-only';
   readonly dryRun: boolean;
+  readonly policy: LossPolicy;
   readonly snapshots: SnapshotDatabases | null;
+  /** The full id of the one snapshot that a repair may use; null: any. */
+  readonly from: string | null;
   readonly ledger: CheckLedger;
   readonly shutdownWasClean: boolean;
   readonly bootId: string | null;
 }
+
+const GATE_MESSAGES_MAX = 3;
+
+/** Without the tail of long messages, which the report has. */
+const inShort = (tried: CandidateReport): CandidateReport => ({
+  ...tried,
+  gates: tried.gates.map((each) => ({
+    ...each,
+    messages: each.messages.slice(0, GATE_MESSAGES_MAX),
+  })),
+});
 
 export class DatabaseRecovery {
   readonly #path: string;
@@ -80,12 +96,18 @@ export class DatabaseRecovery {
   /** A repair that failed would fail again while neither the files nor the snapshots have changed. */
   #alreadyTried(fingerprint: string): DatabaseOutcome | null {
     const entry = this.#entry;
-    if (entry === null || this.#context.mode !== 'if-needed') return null;
+    const { mode, dryRun, from } = this.#context;
+    if (entry === null || mode !== 'if-needed' || dryRun || from !== null) return null;
+    if (entry.policy !== this.#policyText()) return null;
     if (!entry.attempted || entry.state !== 'needs-operator') return null;
     if (entry.fingerprint !== fingerprint) return null;
     if (entry.newestSnapshotId !== this.#newestSnapshotId()) return null;
     const { state, reason, reportId } = entry;
     return { path: this.#path, state, reason, ...(reportId === null ? {} : { reportId }) };
+  }
+
+  #policyText(): string {
+    return JSON.stringify(this.#context.policy);
   }
 
   #newestSnapshotId(): string | null {
@@ -140,14 +162,15 @@ export class DatabaseRecovery {
   }
 
   async #act(assessment: DatabaseAssessment, activity: Activity): Promise<Finding> {
-    const { condition, reason, messages: cause, fingerprint } = assessment;
+    const { condition, reason, messages: cause, fingerprint, rotten = false } = assessment;
     const found = { reason, cause, repair: null, fingerprint };
     if (condition === 'unreadable') return { ...found, state: 'needs-operator' };
     if (condition !== 'corrupt') return { ...found, state: condition };
     if (this.#context.mode === 'check-only') {
       return { ...found, state: 'needs-operator', reason: `damaged, not repaired: ${reason}` };
     }
-    const { snapshots, stateDirectory, jobId, sourceId, forbiddenPaths, dryRun } = this.#context;
+    const { snapshots, from, stateDirectory, jobId, sourceId } = this.#context;
+    const { forbiddenPaths, policy, dryRun } = this.#context;
     const repair = await repairDatabase(
       {
         database: this.#path,
@@ -156,8 +179,10 @@ export class DatabaseRecovery {
         jobId,
         sourceId,
         forbiddenPaths,
-        snapshots,
+        snapshots: from === null ? snapshots : (snapshots?.limitedTo(from) ?? null),
+        policy,
         fingerprint,
+        rotten,
         dryRun,
       },
       this.#clock,
@@ -171,11 +196,13 @@ export class DatabaseRecovery {
     repair: Repair,
     activity: Activity,
   ): Promise<Finding> {
-    if (!repair.installed) return repairFinding(found, repair);
+    if (!repair.installed) return repairFinding(found, repair, this.#path);
     // The installed file is read from the disk once more: what was staged was sound.
     const again = await this.#assess('quick', null, activity);
     const { fingerprint } = again;
-    if (again.condition !== 'corrupt') return repairFinding({ ...found, fingerprint }, repair);
+    if (again.condition !== 'corrupt') {
+      return repairFinding({ ...found, fingerprint }, repair, this.#path);
+    }
     const reason = `damaged again as soon as it was repaired: ${again.reason}`;
     return { ...found, repair, fingerprint, state: 'needs-operator', reason };
   }
@@ -214,10 +241,19 @@ export class DatabaseRecovery {
         attempted: repair !== null && !this.#context.dryRun,
         newestSnapshotId: this.#newestSnapshotId(),
         reportId,
+        policy: this.#policyText(),
         replacedAt: repair?.installed === true ? at : (this.#entry?.replacedAt ?? null),
       });
     }
-    return { path: this.#path, state, reason, ...(reportId === null ? {} : { reportId }) };
+    return {
+      path: this.#path,
+      state,
+      reason,
+      ...(reportId === null ? {} : { reportId }),
+      ...(repair === null || !this.#context.dryRun
+        ? {}
+        : { candidates: repair.tried.map(inShort), rung: repair.chosen?.name ?? null }),
+    };
   }
 
   async #report(finding: Finding, id: string, at: string): Promise<void> {

@@ -30,8 +30,8 @@ beforeAll(async () => {
   script = await bundleRecoverOnce(bench.directory);
   makeDatabase(app, { rows: 60 });
   await bench.snapshot(['app.db']);
-  captured = contentsOf(app);
   query(app, (database) => addNotes(database, 61, 70));
+  captured = contentsOf(app);
   zeroPage(app, rootPage(app, 'notes'));
   damaged = readFileSync(app);
   copyFileSync(app, join(bench.directory, 'damaged.db'));

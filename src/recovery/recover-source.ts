@@ -4,13 +4,14 @@ import picomatch from 'picomatch';
 import type { SourceSettings } from '../config/settings.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { messageOf, systemCode } from '../kernel/errors.ts';
+import { cannot, messageOf, systemCode } from '../kernel/errors.ts';
 import { discoverDatabases } from '../sqlite/discover.ts';
 import type { StoreReader } from '../store/store.ts';
 import { readBootId } from './boot-id.ts';
 import { CheckLedger } from './check-ledger.ts';
 import { readCleanShutdown } from './clean-shutdown.ts';
 import { type DatabaseOutcome, describeOutcome } from './finding.ts';
+import type { LossPolicy } from './loss-policy.ts';
 import { DatabaseRecovery } from './recover-database.ts';
 import type { DatabaseState } from './report.ts';
 import { logicalPaths, SnapshotDatabases } from './snapshot-databases.ts';
@@ -28,6 +29,10 @@ export interface RecoverRequest {
   readonly mode: 'if-needed' | 'force' | 'check-only';
   /** Builds and reports what would be installed, and installs nothing. */
   readonly dryRun: boolean;
+  /** Installs the best repair whatever the source's policy says of its loss. */
+  readonly acceptLoss?: boolean;
+  /** The one snapshot that a repair may use: an id, a unique prefix of it, or `latest`. */
+  readonly from?: string;
 }
 
 export interface RecoverSourceResult {
@@ -66,6 +71,21 @@ async function openSnapshots(
   }
 }
 
+/** @throws NOT_FOUND, AMBIGUOUS_ID; NO_BACKUP where no repository can be read */
+export async function resolveFrom(
+  reference: string,
+  source: SourceSettings,
+  reader: StoreReader | null,
+): Promise<string> {
+  if (reader === null) {
+    throw cannot('NO_BACKUP', 'recover from', reference, 'there is no repository to read it from');
+  }
+  const id = reader.resolveSnapshot(reference, source.id);
+  const { source: owner } = await reader.readManifest(id);
+  if (owner.id === source.id) return id;
+  throw cannot('NOT_FOUND', 'recover from', reference, `it is a snapshot of "${owner.name}"`);
+}
+
 /** A path that was given may lead through symlinks; what is swapped is the file itself. */
 async function resolved(path: string): Promise<string> {
   try {
@@ -93,6 +113,11 @@ async function databasesOf(
     if (!exclude(path)) found.add(path);
   }
   return [...found].sort();
+}
+
+function policyOf({ recovery }: SourceSettings): LossPolicy {
+  const { allowPartial, maxLossRows, maxSnapshotAgeMs } = recovery;
+  return { allowPartial, maxLossRows, maxSnapshotAgeMs };
 }
 
 const FINE: ReadonlySet<DatabaseState> = new Set(['ok', 'skipped', 'recovered']);
@@ -127,6 +152,9 @@ export async function recoverSource(
   const opened = await openSnapshots(request, services, activity);
   try {
     const snapshots = opened?.snapshots ?? null;
+    const reference = request.from;
+    const from =
+      reference === undefined ? null : await resolveFrom(reference, source, opened?.reader ?? null);
     const paths = await databasesOf(request, snapshots);
     const context = {
       sourceId: source.id,
@@ -136,7 +164,9 @@ export async function recoverSource(
       deadlineMsPerGigabyte: source.recovery.deadlineMsPerGigabyte,
       mode: request.mode,
       dryRun: request.dryRun,
+      policy: request.acceptLoss === true ? null : policyOf(source),
       snapshots,
+      from,
       ledger: await CheckLedger.open(stateDirectory),
       shutdownWasClean: (await readCleanShutdown(stateDirectory)) !== null,
       bootId: await readBootId(),

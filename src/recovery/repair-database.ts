@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { listQuarantine, quarantineFamilyByCopy } from '../files/quarantine/quarantine.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { copyFamily } from '../sqlite/copy-family.ts';
+import { copyFamily, type FamilyCopy } from '../sqlite/copy-family.ts';
 import type { FamilyStat } from '../sqlite/family.ts';
 import type { JournalMode } from '../sqlite/header.ts';
 import { type Choice, type ChosenCandidate, chooseCandidate } from './choose-candidate.ts';
 import { openDamagedCopies } from './damaged-copies.ts';
 import { readHeader } from './harmless-check.ts';
 import { installCandidate } from './install-candidate.ts';
+import { type LossPolicy, objectionTo } from './loss-policy.ts';
+import { ownFamily } from './own-family.ts';
 import type { SnapshotDatabases } from './snapshot-databases.ts';
 import { SnapshotImages } from './snapshot-images.ts';
 
@@ -23,22 +25,27 @@ export interface RepairRequest {
   readonly sourceId: string;
   readonly forbiddenPaths: readonly string[];
   readonly snapshots: SnapshotDatabases | null;
+  readonly policy: LossPolicy;
   /** Of the family that the check found damaged. */
   readonly fingerprint: string;
+  /** It passes its checks, and yet was found to have rotted. */
+  readonly rotten: boolean;
   readonly dryRun: boolean;
 }
 
 export interface Repair extends Choice {
-  /** False in a dry run, and when nothing passed. */
+  /** False in a dry run, when nothing passed, and when the policy objects. */
   readonly installed: boolean;
   /** True when the copy turned out sound: there is nothing to repair. */
   readonly sound: boolean;
+  /** Why the policy does not let the chosen one be installed, as half a sentence. */
+  readonly objection: string | null;
   readonly quarantineId: string | null;
 }
 
-async function journalModeOf(
+export async function journalModeOf(
   pristine: string,
-  { database, snapshots }: RepairRequest,
+  { database, snapshots }: Pick<RepairRequest, 'database' | 'snapshots'>,
 ): Promise<JournalMode> {
   const header = await readHeader(pristine);
   if (header !== null) return header.journalMode;
@@ -68,27 +75,41 @@ function noteOf({ name, label }: ChosenCandidate): string {
   return `replaced by recovery: ${name}, ${label}`;
 }
 
-async function choose(
-  request: RepairRequest,
-  pristine: string,
+/** What a repair is chosen by: nothing of it touches the database itself. */
+export type ChoiceRequest = Pick<
+  RepairRequest,
+  'database' | 'snapshots' | 'scratchDirectory' | 'rotten'
+> & {
+  /** Builds every candidate that applies, even beyond one that loses nothing. */
+  readonly all: boolean;
+};
+
+/** Builds and judges candidates for a copy of the family; `sound` when the copy needs none. */
+export async function chooseRepair(
+  request: ChoiceRequest,
+  { path, stat: found }: FamilyCopy,
   activity: Activity,
 ): Promise<Choice & { sound: boolean }> {
   const { database, snapshots, scratchDirectory } = request;
-  const damaged = await openDamagedCopies(pristine, join(scratchDirectory, 'views'), activity);
-  if (damaged.check.ok) return { sound: true, chosen: null, tried: [] };
   const images =
     snapshots === null
       ? null
       : new SnapshotImages(snapshots, database, join(scratchDirectory, 'images'));
+  const views = join(scratchDirectory, 'views');
+  const pristine = await ownFamily(path, join(scratchDirectory, 'family'), activity);
+  const damaged = await openDamagedCopies(pristine, views, images, activity);
+  if (damaged.check.ok && !request.rotten)
+    return { sound: true, chosen: null, passed: [], onlyDoubtful: false, tried: [] };
   const context = {
     assessment: { ...damaged.assessment, hasSnapshot: images !== null },
     pristine,
+    found,
     journalMode: await journalModeOf(pristine, request),
     images,
     activity,
   };
   const directory = join(scratchDirectory, 'candidates');
-  return { sound: false, ...(await chooseCandidate(context, damaged, directory)) };
+  return { sound: false, ...(await chooseCandidate(context, damaged, directory, request.all)) };
 }
 
 async function install(
@@ -132,12 +153,15 @@ export async function repairDatabase(
   const options = { clock, signal: activity.signal };
   const pristine = join(scratchDirectory, 'pristine');
   await mkdir(pristine, { recursive: true, mode: 0o700 });
-  const { path, stat } = await copyFamily(database, pristine, options);
-  const choice = await choose(request, path, activity);
-  if (choice.chosen === null || quarantineId === null) {
-    return { ...choice, installed: false, quarantineId };
+  const copy = await copyFamily(database, pristine, options);
+  const choice = await chooseRepair({ ...request, all: dryRun }, copy, activity);
+  const { chosen, onlyDoubtful } = choice;
+  const objection =
+    chosen === null ? null : objectionTo(chosen, onlyDoubtful, request.policy, clock.nowMs());
+  if (chosen === null || objection !== null || quarantineId === null) {
+    return { ...choice, objection, installed: false, quarantineId };
   }
-  const found = { expected: stat, quarantineId };
-  const kept = await install(request, choice.chosen, found, clock, activity);
-  return { ...choice, installed: true, quarantineId: kept };
+  const found = { expected: copy.stat, quarantineId };
+  const kept = await install(request, chosen, found, clock, activity);
+  return { ...choice, objection, installed: true, quarantineId: kept };
 }

@@ -65,6 +65,35 @@ const candidateReport = z.object({
 });
 export type CandidateReport = z.infer<typeof candidateReport>;
 
+const salvagedTable = z.object({
+  table: z.string(),
+  /** Rows found where the table's tree has them. */
+  inPlace: rowCount,
+  /** Rows found on a page that hung in the wrong place. */
+  displaced: rowCount,
+  /** Rows found on pages that belonged to no tree. */
+  adopted: rowCount,
+  /** Rows taken from the snapshot, for the damaged file lost theirs. */
+  filled: rowCount,
+  /** Rows found but not taken over. */
+  rejected: rowCount,
+  /** Rows known to have been there and in no way to be had. */
+  lost: rowCount,
+});
+export type SalvagedTable = z.infer<typeof salvagedTable>;
+
+const sampledRow = z.object({ table: z.string().nullable(), key: z.string(), reason: z.string() });
+export type SampledRow = z.infer<typeof sampledRow>;
+
+const salvageReport = z.object({
+  tables: z.array(salvagedTable),
+  /** The first rows that were filled in. */
+  filledSample: z.array(sampledRow),
+  /** The first rows that were found but not taken over. */
+  rejectedSample: z.array(sampledRow),
+});
+export type SalvageReport = z.infer<typeof salvageReport>;
+
 export const recoveryReport = z.object({
   id: z.string(),
   at: z.string(),
@@ -79,11 +108,15 @@ export const recoveryReport = z.object({
   dryRun: z.boolean(),
   /** What the check said, or what was noticed; bounded. */
   cause: z.array(z.string()),
-  /** The candidate that was (or, in a dry run, would be) installed. */
+  /** The candidate that was installed; in a dry run, or where it was refused, the one that would be. */
   rung: z.string().nullable(),
+  /** Why policy left it to a person to install the candidate, and the command that does; null when it did not. */
+  refusal: z.object({ reason: z.string(), command: z.string() }).nullable().default(null),
   candidates: z.array(candidateReport),
   /** Of the chosen candidate; empty without one. */
   rows: z.array(tableRows),
+  /** What became of the rows of a database that was built row by row; null for any other repair. */
+  salvage: salvageReport.nullable().default(null),
   /** The snapshot that the chosen candidate took content from. */
   snapshot: z
     .object({ id: z.string(), capturedAt: z.string(), ageMs: z.number().nonnegative() })

@@ -2,7 +2,7 @@ import type Database from 'better-sqlite3';
 import { openCopy } from './candidates/settle.ts';
 import { fullTextTables, readSchema, type SchemaObject } from './damage.ts';
 import type { TableRows } from './report.ts';
-import { compareTable } from './table-rows.ts';
+import { compareTable, countRows } from './table-rows.ts';
 
 /** Rows of a candidate against the rows of another file: what is kept, what is not. */
 
@@ -13,6 +13,29 @@ function contentTables(schema: readonly SchemaObject[]): string[] {
     .filter(({ type, rootPage }) => type === 'table' && rootPage > 0)
     .map(({ name }) => name)
     .filter((name) => !name.startsWith('sqlite_') && !derived.has(name));
+}
+
+/** Names of the tables with an application's own rows in a sound private file. */
+export function tableNames(path: string): string[] {
+  const database = openCopy(path);
+  try {
+    return contentTables(readSchema(database));
+  } finally {
+    database.close();
+  }
+}
+
+/** Rows in all of these tables. */
+export function countAllRows(path: string): number {
+  const database = openCopy(path);
+  try {
+    const counts = contentTables(readSchema(database)).map((table) =>
+      countRows(database, 'main', table),
+    );
+    return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  } finally {
+    database.close();
+  }
 }
 
 function attach(database: Database.Database, path: string): readonly SchemaObject[] | null {
@@ -87,14 +110,18 @@ export function scoreOf(
   };
 }
 
-/** Negative when `left` is the better one: fewer rows lost, fewer missing, fewer resurrected, less invasive, in this order. */
+/**
+ * Negative when `left` is the better one: fewer rows lost or missing; of as many, fewer that are known to be lost;
+ * fewer resurrected; less invasive, in this order.
+ */
 export function compareScores(
   left: { readonly score: Score; readonly invasiveness: number },
   right: { readonly score: Score; readonly invasiveness: number },
 ): number {
+  const lost = ({ score }: { readonly score: Score }): number => score.notKept + score.missing;
   return (
+    lost(left) - lost(right) ||
     left.score.notKept - right.score.notKept ||
-    left.score.missing - right.score.missing ||
     left.score.resurrected - right.score.resurrected ||
     left.invasiveness - right.invasiveness
   );

@@ -41,14 +41,26 @@ export class SnapshotDatabases {
   readonly #ids: readonly string[];
   readonly #manifests = new Map<string, Manifest | null>();
 
-  constructor(reader: StoreReader, source: SourceSettings, warn: (message: string) => void) {
+  /** @param only the full id of the one snapshot to know of; null: all of the source */
+  constructor(
+    reader: StoreReader,
+    source: SourceSettings,
+    warn: (message: string) => void,
+    only: string | null = null,
+  ) {
     this.#reader = reader;
     this.#source = source;
     this.#warn = warn;
     const summaries = reader
       .listSnapshots({ sourceId: source.id })
       .filter((summary) => !isCheckpoint(summary));
-    this.#ids = summaries.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
+    const ids = summaries.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
+    this.#ids = only === null ? ids : [only];
+  }
+
+  /** @param id the full id of any snapshot of the source */
+  limitedTo(id: string): SnapshotDatabases {
+    return new SnapshotDatabases(this.#reader, this.#source, this.#warn, id);
   }
 
   get newestId(): string | null {

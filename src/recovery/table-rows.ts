@@ -3,7 +3,7 @@ import type { TableRows } from './report.ts';
 
 /** One table of the candidate (`main`) against the same table of an attached, possibly damaged file (`reference`). */
 
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 interface Column {
   readonly name: string;
@@ -53,7 +53,7 @@ function rowidName(
   return null;
 }
 
-function pairing(database: Database.Database, table: string): Pairing | null {
+export function pairing(database: Database.Database, table: string): Pairing | null {
   const here = columnsOf(database, 'main', table);
   const there = columnsOf(database, 'reference', table);
   const shared = new Set(there.map(({ name }) => name));
@@ -169,7 +169,11 @@ function tallyTable(database: Database.Database, table: string): Tally {
 }
 
 /** Rows of one side alone, as far as they can be read. */
-function countRows(database: Database.Database, schema: string, table: string): number | null {
+export function countRows(
+  database: Database.Database,
+  schema: string,
+  table: string,
+): number | null {
   try {
     const sql = `SELECT count(*) FROM ${schema}.${quoted(table)} NOT INDEXED`;
     return database.prepare<[], number>(sql).pluck().get() ?? null;

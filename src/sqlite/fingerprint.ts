@@ -15,12 +15,35 @@ import { FRAME_HEADER_BYTES, parseWalHeader, WAL_HEADER_BYTES, type WalHeader } 
  * @returns `missing` when there is no such file
  */
 export async function databaseFingerprint(path: string): Promise<string> {
-  const stat = await statFamily(path);
+  return fingerprintOf(path, await statFamily(path));
+}
+
+/** What damage may have changed about a file that nobody wrote to, as it must have been before. */
+export interface UndamagedFacts {
+  readonly mainBytes?: number;
+  readonly changeCounter?: number;
+}
+
+/**
+ * The fingerprint of a copy, with the sizes and times of the original, and with what is known of the original before
+ * it was damaged.
+ * @param path of the copy's main file; its WAL stands beside it
+ */
+export function fingerprintOf(path: string, stat: FamilyStat, facts: UndamagedFacts = {}): string {
   if (stat.main === null) return 'missing';
+  const main = { ...stat.main, bytes: facts.mainBytes ?? stat.main.bytes };
+  return digest([
+    ...statFields({ ...stat, main }),
+    countersOf(path, facts.changeCounter),
+    walState(path, stat),
+  ]);
+}
+
+/** Both counters are written together since SQLite 3.7. */
+function countersOf(path: string, changeCounter: number | undefined): string {
+  if (changeCounter !== undefined) return `${changeCounter} ${changeCounter}`;
   const header = parseHeader(readStart(path, HEADER_BYTES) ?? Buffer.alloc(0));
-  const counters =
-    header === null ? 'no header' : `${header.changeCounter} ${header.versionValidFor}`;
-  return digest([...statFields(stat), counters, walState(path, stat)]);
+  return header === null ? 'no header' : `${header.changeCounter} ${header.versionValidFor}`;
 }
 
 /** What `stat` alone can tell of the same: safe beside any connection, and in a process that may open nothing. */

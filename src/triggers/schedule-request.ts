@@ -27,6 +27,8 @@ export function scheduleRequest(
     }
     case 'verify':
       return { ...own, params: { snapshots: 'latest', sourceId, deep: true } };
+    case 'drill':
+      return { ...own, params: { sourceId } };
     case 'check': {
       // There is one repository: sources whose checks are due in the same minute share one.
       const minute = isoTime(Math.floor(dueAtMs / MINUTE_MS) * MINUTE_MS);

@@ -1,6 +1,6 @@
 /** What triggers ask for: they never act themselves. Equal requests that still wait coalesce in the queue. */
 export interface TriggerRequest {
-  readonly kind: 'backup' | 'check' | 'verify';
+  readonly kind: 'backup' | 'check' | 'verify' | 'drill';
   readonly sourceId: string | null;
   readonly params: Record<string, unknown>;
   readonly actor: 'schedule' | 'change';

@@ -43,6 +43,7 @@ function settings(source: SourceSettings): Settings {
     logLevel: 'info',
     codec: 'auto',
     verifyWrites: 'sample',
+    quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
     worker: { memoryBytesMax: 2 ** 30, backupDeadlineMs: 60_000 },
     sources: [source],
   };

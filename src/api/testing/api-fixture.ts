@@ -50,7 +50,14 @@ export const sourceSettings = (id: string, path: string): SourceSettings => ({
     usePolling: false,
   },
   schedules: [],
-  recovery: { onBoot: 'recover', deadlineMsPerGigabyte: 60_000 },
+  recovery: {
+    onBoot: 'recover',
+    deadlineMsPerGigabyte: 60_000,
+    allowPartial: true,
+    maxLossRows: null,
+    maxSnapshotAgeMs: null,
+  },
+  assertions: [],
 });
 
 export const QUIET_FACTS: SourceFacts = {
@@ -59,6 +66,9 @@ export const QUIET_FACTS: SourceFacts = {
   lastSnapshot: null,
   lastGoodSnapshotAt: null,
   lastVerifiedAt: null,
+  lastDrillAt: null,
+  lastDrillOk: null,
+  lastKnownGood: null,
   pendingChangeSince: null,
   needsOperator: false,
 };
@@ -89,6 +99,7 @@ export class ApiFixture {
       logLevel: 'info',
       codec: 'auto',
       verifyWrites: 'sample',
+      quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
       worker: { memoryBytesMax: 1024 ** 3, backupDeadlineMs: 60_000 },
       sources: [
         sourceSettings('alpha', join(directory, 'alpha')),

@@ -76,6 +76,7 @@ export function renderReport(health: HealthReport, color: boolean): string {
           { title: 'SNAPSHOT', cell: ({ lastSnapshotAgeMs }) => age(lastSnapshotAgeMs) },
           { title: 'GOOD', cell: ({ lastGoodSnapshotAgeMs }) => age(lastGoodSnapshotAgeMs) },
           { title: 'VERIFIED', cell: ({ lastVerifiedAgeMs }) => age(lastVerifiedAgeMs) },
+          { title: 'DRILL', cell: ({ lastDrillAgeMs }) => age(lastDrillAgeMs) },
         ],
         health.sources,
         color,

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import { cannot } from '../../kernel/errors.ts';
-import type { QuarantineItem } from '../../protocol/method-map.ts';
+import type { MethodParams, QuarantineItem } from '../../protocol/method-map.ts';
 import { requireConfirmation } from '../confirmation.ts';
 import { type CommandRun, withDaemon } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../global-options.ts';
 import { formatBytes } from '../output/format-bytes.ts';
 import { formatDuration, formatTime } from '../output/format-time.ts';
-import type { Column } from '../output/table.ts';
+import { type Column, renderFields, renderTable } from '../output/table.ts';
 import { printDocument, printList } from '../report.ts';
 
 interface ListOptions extends GlobalOptions {
@@ -37,6 +37,34 @@ export const list: CommandRun<ListOptions> = (context, _args, options) =>
     return EXIT.ok;
   });
 
+const MEMBER_COLUMNS: readonly Column<{ target: string; name: string; bytes: number }>[] = [
+  { title: 'SIZE', align: 'right', cell: ({ bytes }) => formatBytes(bytes) },
+  { title: 'FILE', cell: ({ name }) => name },
+  { title: 'STOOD AT', cell: ({ target }) => target },
+];
+
+/** `holdfast quarantine show ID` */
+export const show: CommandRun<GlobalOptions> = (context, [id], options) =>
+  withDaemon(context, options, async (daemon) => {
+    const record = await daemon.call('recovery.quarantineGet', { id: id! });
+    printDocument(context, options, record, ({ items, itemCount, ...about }) => {
+      const members = items.flatMap(({ target, members: each }) =>
+        each.map(({ name, bytes }) => ({ target, name, bytes })),
+      );
+      const fields = renderFields([
+        ['id', about.id],
+        ['since', formatTime(about.at)],
+        ['source', about.sourceId],
+        ['job', about.jobId],
+        ['reason', about.reason],
+        ['note', about.note],
+        ['targets', String(itemCount)],
+      ]);
+      return [fields, renderTable(MEMBER_COLUMNS, members, context.terminal.color)].join('\n\n');
+    });
+    return EXIT.ok;
+  });
+
 interface RestoreOptions extends GlobalOptions {
   readonly to: string;
 }
@@ -54,25 +82,37 @@ export const restore: CommandRun<RestoreOptions> = (context, [id], options) =>
 
 interface PurgeOptions extends GlobalOptions {
   readonly olderThan?: number;
+  readonly policy?: boolean;
   readonly yes?: boolean;
 }
 
-/** `holdfast quarantine purge (ID | --older-than 30d)` */
-export const purge: CommandRun<PurgeOptions> = async (context, [id], options) => {
-  const { olderThan } = options;
-  if ((id === undefined) === (olderThan === undefined)) {
+/** What is to be deleted, and in words. */
+function chosenToPurge(
+  id: string | undefined,
+  { olderThan, policy }: PurgeOptions,
+): { params: MethodParams<'recovery.quarantinePurge'>; thing: string } {
+  if ([id, olderThan, policy].filter((given) => given !== undefined).length !== 1) {
     throw cannot('INVALID_PARAMS', 'purge', 'quarantine', 'it is not clear what to delete', {
-      hint: 'Give either an id, or --older-than with a duration such as 30d.',
+      hint: 'Give an id, or --older-than with a duration such as 30d, or --policy.',
     });
   }
-  const thing = id ?? `everything older than ${formatDuration(olderThan!)}`;
+  if (id !== undefined) return { params: { id }, thing: id };
+  if (olderThan === undefined) {
+    return { params: { policy: true }, thing: 'what the configured bounds do not let stay' };
+  }
+  const thing = `everything older than ${formatDuration(olderThan)}`;
+  return { params: { olderThanMs: olderThan }, thing };
+}
+
+/** `holdfast quarantine purge (ID | --older-than 30d | --policy)` */
+export const purge: CommandRun<PurgeOptions> = async (context, [id], options) => {
+  const { params, thing } = chosenToPurge(id, options);
   await requireConfirmation(context, options, {
     verb: 'purge from quarantine',
     thing,
     question: `Delete ${thing} from quarantine for ever?`,
   });
   return withDaemon(context, options, async (daemon) => {
-    const params = id === undefined ? { olderThanMs: olderThan! } : { id };
     const answer = await daemon.call('recovery.quarantinePurge', params);
     printDocument(context, options, answer, ({ purged }) =>
       purged.length === 0 ? 'Nothing to delete.' : `Deleted ${purged.join(', ')}`,

@@ -1,7 +1,7 @@
 import { type CommandRun, withDaemon } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../global-options.ts';
-import { DATABASE_COLUMNS } from '../output/job-summary.ts';
+import { DATABASE_COLUMNS } from '../output/recovery-summary.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { printDocument, printJson, printList } from '../report.ts';
 import { scheduleColumns, sourceColumns } from './status.ts';

@@ -6,7 +6,7 @@ import { counted } from '../output/counted.ts';
 import { formatBytes } from '../output/format-bytes.ts';
 import { formatAge, formatDuration } from '../output/format-time.ts';
 import { printable } from '../output/printable.ts';
-import { type Column, renderFields, renderTable } from '../output/table.ts';
+import { type Cell, type Column, renderFields, renderTable } from '../output/table.ts';
 import { printDocument } from '../report.ts';
 
 /** `holdfast status` */
@@ -70,6 +70,11 @@ function sourceCondition(source: SourceState): { text: string; tone: 'good' | 'w
     : { text: 'changed', tone: 'warning' };
 }
 
+function drillCell({ lastDrillAt, lastDrillOk }: SourceState, nowMs: number): Cell {
+  const text = formatAge(lastDrillAt, nowMs);
+  return lastDrillOk === false ? { text: `failed ${text}`, tone: 'bad' } : { text };
+}
+
 export const sourceColumns = (nowMs: number): Column<SourceState>[] => [
   { title: 'SOURCE', cell: ({ name }) => name },
   { title: 'STATE', cell: sourceCondition },
@@ -77,6 +82,14 @@ export const sourceColumns = (nowMs: number): Column<SourceState>[] => [
   { title: 'LAST SNAPSHOT', cell: (source) => formatAge(source.lastSnapshot?.at ?? null, nowMs) },
   { title: 'LAST GOOD', cell: (source) => formatAge(source.lastGoodSnapshotAt, nowMs) },
   { title: 'VERIFIED', cell: (source) => formatAge(source.lastVerifiedAt, nowMs) },
+  {
+    title: 'KNOWN GOOD',
+    cell: ({ lastKnownGood }) =>
+      lastKnownGood === null
+        ? 'never'
+        : `${lastKnownGood.id.slice(0, 8)}, ${formatAge(lastKnownGood.at, nowMs)}`,
+  },
+  { title: 'DRILL', cell: (source) => drillCell(source, nowMs) },
   {
     title: 'WATCH',
     cell: ({ watch }) => (watch.reason === null ? watch.mode : `${watch.mode} (${watch.reason})`),

@@ -1,5 +1,4 @@
 import type { FinishedJob } from '../job-outcome.ts';
-import { recoveredDatabases } from '../recovered-databases.ts';
 import { counted } from './counted.ts';
 import {
   documentField,
@@ -11,7 +10,7 @@ import {
 import { formatBytes } from './format-bytes.ts';
 import { formatDuration } from './format-time.ts';
 import { printable } from './printable.ts';
-import type { Tone } from './style.ts';
+import { renderRecovery } from './recovery-summary.ts';
 import { type Column, renderTable } from './table.ts';
 
 /** The end of a job in words, for stdout; '' where there is nothing to say. Errors are shown elsewhere. */
@@ -32,6 +31,10 @@ const RENDERERS: Readonly<
     const verified = listField(result, 'verified');
     return `Verified ${counted(verified.length, 'snapshot')}: all ok.`;
   },
+  drill: (result) =>
+    listField(result, 'drills')
+      .map((drill) => printable(renderDrill(drill)))
+      .join('\n'),
   check: (result) => {
     const figure = (name: string): number => numberField(result, name) ?? 0;
     const read = figure('readBytes') > 0 ? `, ${formatBytes(figure('readBytes'))} read` : '';
@@ -45,6 +48,18 @@ const RENDERERS: Readonly<
   },
   reconcile: () => 'Leftovers of interrupted work were dealt with.',
 };
+
+function renderDrill(drill: LooseDocument): string {
+  const figure = (name: string): number => numberField(drill, name) ?? 0;
+  const what = [
+    `${formatBytes(figure('bytes'))} in ${formatDuration(figure('restoreMs'))}`,
+    `${counted(figure('databases'), 'database')} checked`,
+    `${counted(listField(drill, 'assertions').length, 'assertion')} held`,
+    `${formatDuration(figure('durationMs'))} in all`,
+  ];
+  const id = (textField(drill, 'snapshotId') ?? '').slice(0, 8);
+  return `Snapshot ${id} of ${textField(drill, 'sourceId') ?? '?'} restores: ${what.join(', ')}`;
+}
 
 function renderBackup(result: LooseDocument): string {
   const statistics = documentField(result, 'statistics');
@@ -97,35 +112,4 @@ function renderRestore(result: LooseDocument, color: boolean): string {
   const before = textField(result, 'preRestoreSnapshotId');
   if (before !== null) lines.push(`Snapshot of what was there before: ${before.slice(0, 8)}`);
   return lines.join('\n');
-}
-
-const STATE_TONES: Readonly<Record<string, Tone>> = {
-  ok: 'good',
-  skipped: 'good',
-  recovered: 'warning',
-  busy: 'warning',
-  encrypted: 'warning',
-  regressed: 'bad',
-  missing: 'bad',
-  'needs-operator': 'bad',
-};
-
-export const DATABASE_COLUMNS: readonly Column<LooseDocument>[] = [
-  {
-    title: 'STATE',
-    cell: (database) => {
-      const state = textField(database, 'state') ?? 'unknown';
-      const tone = STATE_TONES[state];
-      return tone === undefined ? { text: state } : { text: state, tone };
-    },
-  },
-  { title: 'DATABASE', cell: (database) => textField(database, 'path') ?? '' },
-  { title: 'REASON', cell: (database) => textField(database, 'reason') ?? '' },
-  { title: 'REPORT', cell: (database) => textField(database, 'reportId') ?? '' },
-];
-
-function renderRecovery(result: LooseDocument, color: boolean): string {
-  const databases = recoveredDatabases(result);
-  if (databases.length === 0) return 'No databases to check.';
-  return renderTable(DATABASE_COLUMNS, databases, color);
 }

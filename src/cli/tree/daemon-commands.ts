@@ -106,7 +106,7 @@ export function addRecordCommands(program: Command, perform: Perform): void {
         'cancelled',
       ]),
     )
-    .option('--kind <kind>', 'of this kind: backup, restore, recover, verify, check')
+    .option('--kind <kind>', 'of this kind: backup, restore, recover, verify, drill, check')
     .option('--source <source>', 'of this source only')
     .action(perform(async () => (await import('../commands/jobs.ts')).list));
   const job = program.command('job').description('one job');
@@ -138,6 +138,11 @@ export function addRecordCommands(program: Command, perform: Perform): void {
     .option('--source <source>', 'of this source only')
     .action(perform(async () => (await import('../commands/quarantine.ts')).list));
   quarantine
+    .command('show')
+    .description('one of them, with its files')
+    .argument('<id>')
+    .action(perform(async () => (await import('../commands/quarantine.ts')).show));
+  quarantine
     .command('restore')
     .description('copy it to a directory')
     .argument('<id>')
@@ -148,6 +153,7 @@ export function addRecordCommands(program: Command, perform: Perform): void {
     .description('delete it for ever')
     .argument('[id]')
     .option('--older-than <duration>', 'everything older, such as 30d', durationMs)
+    .option('--policy', 'what the configured bounds do not let stay; the daemon does so daily')
     .option('-y, --yes', 'do not ask')
     .action(perform(async () => (await import('../commands/quarantine.ts')).purge));
 }

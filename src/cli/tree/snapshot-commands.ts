@@ -43,6 +43,16 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
     .option('--deep', 'read and hash every byte and check every database')
     .option('--source <source>', 'of this source only')
     .action(perform(async () => (await import('../commands/verify.ts')).run));
+  addPaging(
+    program
+      .command('drill')
+      .description('restore the newest good snapshot to scratch, check it, evaluate assertions'),
+  )
+    .argument('[source]', 'this source only')
+    .option('--list', 'the drills that were held, newest first')
+    .option('--wait', 'follow the job to its end; the default')
+    .option('--no-wait', 'end as soon as the job is accepted')
+    .action(perform(async () => (await import('../commands/drill.ts')).run));
   program
     .command('check')
     .description('examine the whole repository')
@@ -126,7 +136,10 @@ export function addRecoveryCommands(program: Command, perform: Perform): void {
     .option('--check-only', 'report, and change nothing')
     .option('--source <source>', 'of this source only')
     .option('--database <path>', 'this database only')
-    .option('--dry-run', 'build the repair, and do not install it')
+    .option('--dry-run', 'build every repair there is, show what each would lose, and install none')
+    .option('--accept-loss', 'install the best repair, whatever recovery policy says of its loss')
+    .option('--from <snapshot>', 'use this snapshot alone: id, unique prefix of it, or latest')
+    .option('--to <file>', 'write the best that can be had to this file; any SQLite file will do')
     .option('--wait', 'follow the job to its end; the default')
     .option('--no-wait', 'end as soon as the job is accepted')
     .action(perform(async () => (await import('../commands/recover.ts')).run));

@@ -1,5 +1,6 @@
 /** The door to the quarantine: where the originals of whatever was replaced are kept. */
 
+export { expiredQuarantine, type QuarantineBounds } from './expired-quarantine.ts';
 export {
   type FamilyCopyRequest,
   quarantineFamilyByCopy,

@@ -1,6 +1,8 @@
 import type { Activity } from '../../kernel/activity.ts';
+import type { FamilyStat } from '../../sqlite/family.ts';
 import type { JournalMode } from '../../sqlite/header.ts';
 import type { Damage } from '../damage.ts';
+import type { SalvageReport } from '../report.ts';
 import type { DatabaseSnapshot } from '../snapshot-databases.ts';
 import type { SnapshotImages } from '../snapshot-images.ts';
 
@@ -32,6 +34,8 @@ export interface CandidateContext {
   readonly assessment: Assessment;
   /** The family as it was found; never opened through SQLite, never changed. */
   readonly pristine: string;
+  /** Of the original that `pristine` is a copy of. */
+  readonly found: FamilyStat;
   /** The journal mode that what is installed must have. */
   readonly journalMode: JournalMode;
   readonly images: SnapshotImages | null;
@@ -53,4 +57,10 @@ export interface BuiltCandidate {
   readonly path: string;
   /** Rows that its origin may have held beyond those that can be read. With any, the result is a partial one. */
   readonly doubtfulRows: number;
+  /** It is proven to be, byte for byte, what the application last wrote: no row that differs from it is lost. */
+  readonly exact?: boolean;
+  /** For the report: what was done, beyond the attempt's label. */
+  readonly detail?: string;
+  /** Present when it was built row by row. */
+  readonly salvage?: SalvageReport;
 }

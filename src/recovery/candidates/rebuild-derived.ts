@@ -13,7 +13,8 @@ const ROUNDS_MAX = 8;
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const WITHOUT_ROWID = /\bwithout\s+rowid\b[^)]*$/i;
 
-function treeKind({ type, sql }: SchemaObject): 'index' | 'table' {
+/** What a tree is made of: WITHOUT ROWID tables are kept as indexes are. */
+export function treeKind({ type, sql }: SchemaObject): 'index' | 'table' {
   return type === 'index' || WITHOUT_ROWID.test(sql ?? '') ? 'index' : 'table';
 }
 

@@ -4,7 +4,9 @@ import { settle } from './settle.ts';
 
 /**
  * The file without a WAL or a journal that does not belong to it. Nothing in SQLite's format binds the two: an old
- * WAL beside a restored database is spliced over it. As SQLite opens it, the family was checked already.
+ * WAL beside a restored database is spliced over it. As SQLite opens it, the family was checked already, and found
+ * damaged. A WAL or journal of its own does not damage a sound file: where the file is sound without it, it is not its
+ * own, and what the file has is what was written.
  */
 export const replay: Candidate = {
   name: 'replay',
@@ -34,7 +36,7 @@ function way(
     async build(directory) {
       const copy = await copyFamilyAside(pristine, directory, sidecars, activity);
       settle(copy, journalMode);
-      return { path: copy, doubtfulRows: 0 };
+      return { path: copy, doubtfulRows: 0, exact: true };
     },
   };
 }

@@ -55,7 +55,14 @@ export class Workbench {
         usePolling: false,
       },
       schedules: [],
-      recovery: { onBoot: 'recover', deadlineMsPerGigabyte: 30_000 },
+      recovery: {
+        onBoot: 'recover',
+        deadlineMsPerGigabyte: 30_000,
+        allowPartial: true,
+        maxLossRows: null,
+        maxSnapshotAgeMs: null,
+      },
+      assertions: [],
     };
   }
 
@@ -105,6 +112,15 @@ export class Workbench {
             capturedAt: at,
             finishedAt: at,
             databases,
+            statistics: {
+              files: 0,
+              directories: 0,
+              symlinks: 0,
+              databases: databases.length,
+              totalBytes: entries.reduce((sum, { content }) => sum + content.bytes, 0),
+              readBytes: 0,
+              ...statistics,
+            },
           }) satisfies Manifest,
         quietActivity(),
       );

@@ -110,6 +110,7 @@ const notesSchema = z.strictObject({
       level: z.enum(['shallow', 'deep', 'drill']),
       ok: z.boolean(),
       findings: z.array(z.string()),
+      durationMs: count.optional(),
     }),
   ),
 });

@@ -121,6 +121,8 @@ export interface VerificationNote {
   readonly level: 'shallow' | 'deep' | 'drill';
   readonly ok: boolean;
   readonly findings: readonly string[];
+  /** How long it took; of drills alone. */
+  readonly durationMs?: number | undefined;
 }
 
 /** The little that may change about a snapshot, replaced atomically as a whole. */

@@ -22,7 +22,14 @@ export function sourceSettings(
       ...watch,
     },
     schedules,
-    recovery: { onBoot: 'recover', deadlineMsPerGigabyte: 30_000 },
+    recovery: {
+      onBoot: 'recover',
+      deadlineMsPerGigabyte: 30_000,
+      allowPartial: true,
+      maxLossRows: null,
+      maxSnapshotAgeMs: null,
+    },
+    assertions: [],
   };
 }
 

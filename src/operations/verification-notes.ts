@@ -1,0 +1,38 @@
+import type { Settings } from '../config/settings.ts';
+import type { Activity } from '../kernel/activity.ts';
+import { type Clock, isoTime } from '../kernel/clock.ts';
+import type { VerificationNote } from '../store/manifests/manifest.ts';
+import { openRepositoryWriter } from './repository-access.ts';
+
+/** Proofs that a snapshot restores, as its notes keep them. */
+
+/** Verifications kept in a snapshot's notes; older ones go. */
+const VERIFICATIONS_KEPT_MAX = 10;
+const FINDINGS_KEPT_MAX = 20;
+
+export interface Verified extends Omit<VerificationNote, 'at'> {
+  readonly snapshotId: string;
+}
+
+/** Writes the outcome into each snapshot's notes. A backup may be running, for as long as it may run: it is waited for. */
+export async function recordVerifications(
+  verified: readonly Verified[],
+  settings: Settings,
+  clock: Clock,
+  activity: Activity,
+): Promise<void> {
+  const { backupDeadlineMs } = settings.worker;
+  const purpose = 'verification notes';
+  const writer = await openRepositoryWriter(settings, clock, activity, purpose, backupDeadlineMs);
+  try {
+    const at = isoTime(clock.nowMs());
+    for (const { snapshotId, findings, ...outcome } of verified) {
+      const note = { at, ...outcome, findings: findings.slice(0, FINDINGS_KEPT_MAX) };
+      const notes = await writer.reader.readNotes(snapshotId);
+      const verifications = [...notes.verifications, note].slice(-VERIFICATIONS_KEPT_MAX);
+      await writer.writeNotes(snapshotId, { ...notes, verifications });
+    }
+  } finally {
+    await writer.close();
+  }
+}
