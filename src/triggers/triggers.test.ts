@@ -171,6 +171,14 @@ describe('Triggers', () => {
     await application.tell({ writeEveryMs: 0 });
   });
 
+  it('a source that was never captured is asked for at once, however busy its application is', async () => {
+    const application = await writer();
+    await application.tell({ writeEveryMs: 5 });
+    await started(sourceSettings(root, { quietMs: 60_000, maxWaitMs: 300_000 }), null);
+    await askedCount(1);
+    await application.tell({ writeEveryMs: 0 });
+  });
+
   it('changes during a snapshot lead to exactly one more, after it', async () => {
     const application = await writer();
     const triggers = await started(sourceSettings(root, { quietMs: 50, pollMs: 100 }), null);
