@@ -62,7 +62,7 @@ export async function runOffline(
   const outcome = await runWorker({
     entry: context.programPath('worker'),
     start,
-    deadlineMs: null,
+    deadlineMs: settings.worker.jobDeadlineMs,
     memoryBytesMax: settings.worker.memoryBytesMax,
     graceMs: CANCEL_GRACE_MS,
     clock,

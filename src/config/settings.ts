@@ -74,7 +74,7 @@ export interface Settings {
   readonly verifyWrites: 'sample' | 'all';
   readonly worker: {
     readonly memoryBytesMax: number;
-    readonly backupDeadlineMs: number;
+    readonly jobDeadlineMs: number;
   };
   readonly sources: readonly SourceSettings[];
 }

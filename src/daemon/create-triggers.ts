@@ -44,7 +44,7 @@ export function createTriggers(services: TriggerServices): Triggers {
       return queue.submit({
         ...request,
         mutating: IS_MUTATING[request.kind],
-        deadlineMs: request.kind === 'backup' ? settings.worker.backupDeadlineMs : null,
+        deadlineMs: settings.worker.jobDeadlineMs,
       });
     },
   });

@@ -227,7 +227,7 @@ describe('HealthMonitor', () => {
     logLevel: 'info',
     codec: 'auto',
     verifyWrites: 'sample',
-    worker: { memoryBytesMax: 1, backupDeadlineMs: 1 },
+    worker: { memoryBytesMax: 1, jobDeadlineMs: 1 },
     sources: [source],
   });
   const monitorOf = (own: {

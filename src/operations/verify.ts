@@ -138,7 +138,7 @@ export const verify: Operation<VerifyParameters> = {
       clock,
       activity,
       'verification notes',
-      settings.worker.backupDeadlineMs,
+      settings.worker.jobDeadlineMs,
     );
     try {
       await recordVerifications(writer, verified, isoTime(clock.nowMs()));

@@ -43,7 +43,7 @@ function settings(source: SourceSettings): Settings {
     logLevel: 'info',
     codec: 'auto',
     verifyWrites: 'sample',
-    worker: { memoryBytesMax: 2 ** 30, backupDeadlineMs: 60_000 },
+    worker: { memoryBytesMax: 2 ** 30, jobDeadlineMs: 60_000 },
     sources: [source],
   };
 }

@@ -89,7 +89,7 @@ export class ApiFixture {
       logLevel: 'info',
       codec: 'auto',
       verifyWrites: 'sample',
-      worker: { memoryBytesMax: 1024 ** 3, backupDeadlineMs: 60_000 },
+      worker: { memoryBytesMax: 1024 ** 3, jobDeadlineMs: 60_000 },
       sources: [
         sourceSettings('alpha', join(directory, 'alpha')),
         sourceSettings('beta', join(directory, 'beta')),
