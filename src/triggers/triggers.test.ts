@@ -167,7 +167,8 @@ describe('Triggers', () => {
     expect(asked[0]!.atMs - startedAtMs).toBeLessThan(2_700);
     triggers.noteSnapshot('app', 'state in between', systemClock.nowMs());
     await askedCount(2);
-    expect(asked[1]!.atMs - asked[0]!.atMs).toBeGreaterThanOrEqual(690);
+    // Counted from the first change after the first was due, which may be before it was asked for.
+    expect(asked[1]!.atMs - asked[0]!.atMs).toBeGreaterThan(350);
     await application.tell({ writeEveryMs: 0 });
   });
 
