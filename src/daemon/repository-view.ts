@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Clock } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { isCheckpoint } from '../store/manifests/manifest.ts';
@@ -13,6 +14,9 @@ export interface SourceSnapshots {
   readonly lastVerifiedAt: string | null;
 }
 
+/** A count that takes 10 ms is repeated no sooner than after 10 s. */
+const RESTS_PER_MEASURE = 1000;
+
 const NO_SNAPSHOTS: SourceSnapshots = { last: null, lastGoodAt: null, lastVerifiedAt: null };
 
 /**
@@ -21,13 +25,16 @@ const NO_SNAPSHOTS: SourceSnapshots = { last: null, lastGoodAt: null, lastVerifi
  */
 export class RepositoryView {
   readonly #directory: string;
+  readonly #clock: Clock;
   readonly #logger: Logger;
+  #measureAtMs = Number.NEGATIVE_INFINITY;
   #reader: Promise<StoreReader> | null = null;
   #statistics: RepositoryStatistics | null = null;
   #snapshots = new Map<string, SourceSnapshots>();
 
-  constructor(directory: string, logger: Logger) {
+  constructor(directory: string, clock: Clock, logger: Logger) {
     this.#directory = directory;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -54,12 +61,23 @@ export class RepositoryView {
     if (!existsSync(join(this.#directory, 'holdfast.json'))) return;
     try {
       const reader = await this.reader();
-      this.#snapshots = newestOfEach(reader.listSnapshots());
-      this.#statistics = reader.statistics();
+      const snapshots = reader.listSnapshots();
+      this.#snapshots = newestOfEach(snapshots);
+      this.#measure(reader);
+      this.#statistics &&= { ...this.#statistics, snapshots: snapshots.length };
     } catch (error) {
       // Whoever reads the repository gets the error itself; here only figures would be missing.
       this.#logger.warn({ error: messageOf(error) }, 'repository cannot be read');
     }
+  }
+
+  /** Counting reads the whole catalog, in the daemon's own thread: rests long, measured by what one count takes. */
+  #measure(reader: StoreReader): void {
+    const startedMs = this.#clock.monotonicMs();
+    if (startedMs < this.#measureAtMs) return;
+    this.#statistics = reader.statistics();
+    const endedMs = this.#clock.monotonicMs();
+    this.#measureAtMs = endedMs + (endedMs - startedMs) * RESTS_PER_MEASURE;
   }
 
   async close(): Promise<void> {
