@@ -21,7 +21,7 @@ export default defineConfig({
           name: 'system',
           include: ['test/**/*.test.ts'],
           globalSetup: ['./test/support/build-once.ts'],
-          testTimeout: 180_000,
+          testTimeout: 600_000,
         },
       },
     ],

@@ -98,7 +98,7 @@ describe('drills', () => {
       'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n';
     await sandbox.configure(
       { assertions: [{ ...ASSERTION, sql: endless }] },
-      { worker: { backupDeadlineMs: '4s' } },
+      { worker: { jobDeadlineMs: '4s' } },
     );
     await sandbox.start();
     await snapshot(await sandbox.client());

@@ -15,7 +15,6 @@ export const drillHandlers: HandlersOf<'drill'> = {
       sourceId: sourceId ?? null,
       params: { sourceId },
       mutating: false,
-      deadlineMs: context.settings.worker.backupDeadlineMs,
       idempotencyKey,
     });
   },

@@ -14,7 +14,6 @@ export const snapshotHandlers: HandlersOf<'snapshot'> = {
       sourceId,
       params: { sourceId, type, origin: 'manual', reason, tags },
       mutating: true,
-      deadlineMs: context.settings.worker.backupDeadlineMs,
       idempotencyKey,
     });
   },

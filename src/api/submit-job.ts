@@ -8,6 +8,7 @@ export function submitJob(
   { params, idempotencyKey, ...request }: UserJob,
 ): MethodResult<'snapshot.create'> {
   const { coalesced, ...job } = context.jobs.submit({
+    deadlineMs: context.settings.worker.jobDeadlineMs,
     ...request,
     params: Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined)),
     actor: 'user',

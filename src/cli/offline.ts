@@ -97,7 +97,7 @@ async function runOwnWorker(
   const outcome = await runWorker({
     entry: context.programPath('worker'),
     start,
-    deadlineMs: null,
+    deadlineMs: settings.worker.jobDeadlineMs,
     memoryBytesMax: settings.worker.memoryBytesMax,
     graceMs: CANCEL_GRACE_MS,
     clock,

@@ -136,9 +136,9 @@ describe('loadSettings()', () => {
 
   it('takes durations and sizes as numbers of their unit or as text', async () => {
     const settings = await loadText(
-      `worker: {memoryBytesMax: 512MiB, backupDeadlineMs: 90m}\n${source('roots: [/srv/app]\nwatch: {quietMs: 250, maxWaitMs: 1.5m}')}`,
+      `worker: {memoryBytesMax: 512MiB, jobDeadlineMs: 90m}\n${source('roots: [/srv/app]\nwatch: {quietMs: 250, maxWaitMs: 1.5m}')}`,
     );
-    expect(settings.worker).toEqual({ memoryBytesMax: 536_870_912, backupDeadlineMs: 5_400_000 });
+    expect(settings.worker).toEqual({ memoryBytesMax: 536_870_912, jobDeadlineMs: 5_400_000 });
     expect(settings.sources[0]!.watch).toMatchObject({ quietMs: 250, maxWaitMs: 90_000 });
   });
 

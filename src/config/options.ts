@@ -278,10 +278,10 @@ export const workerOptions = {
     absent: `\`${formatBytes(2 ** 30)}\``,
     help: 'A worker that uses more memory is ended and its job fails.',
   }),
-  backupDeadlineMs: durationOption(
+  jobDeadlineMs: durationOption(
     6 * HOUR_MS,
     { min: SECOND_MS, max: 30 * DAY_MS },
-    'A backup that takes longer is ended and fails.',
+    'A job that takes longer, whatever it does, is ended and fails: that is how one that hangs comes to an end.',
   ),
 } satisfies Options;
 

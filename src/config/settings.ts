@@ -99,7 +99,7 @@ export interface Settings {
   readonly quarantine: QuarantineSettings;
   readonly worker: {
     readonly memoryBytesMax: number;
-    readonly backupDeadlineMs: number;
+    readonly jobDeadlineMs: number;
   };
   readonly sources: readonly SourceSettings[];
 }

@@ -6,6 +6,7 @@ import { type Clock, isoTime } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { BootProgress } from './boot-progress.ts';
+import { filesOf, recoveryDeadlineMs } from './recovery-deadline.ts';
 import type { RepositoryView } from './repository-view.ts';
 import type { SourceStates } from './source-states.ts';
 
@@ -35,7 +36,8 @@ export async function bootJobs(options: BootOptions): Promise<void> {
   const { settings, progress, repository } = options;
   progress.enter('swaps');
   progress.step('finishing what was interrupted', 0, 1);
-  await runBootJob(options, 'reconcile', null, {});
+  const deadlineMs = settings.worker.jobDeadlineMs;
+  await runBootJob(options, { kind: 'reconcile', deadlineMs });
   await repository.refresh();
   progress.enter('recovery');
   const sources = settings.sources.filter(({ recovery }) => recovery.onBoot !== 'off');
@@ -48,7 +50,13 @@ export async function bootJobs(options: BootOptions): Promise<void> {
 
 async function recoverAtBoot(options: BootOptions, source: SourceSettings): Promise<void> {
   const mode = source.recovery.onBoot === 'check' ? 'check-only' : 'if-needed';
-  const job = await runBootJob(options, 'recover', source.id, { sourceId: source.id, mode });
+  const sourceId = source.id;
+  const job = await runBootJob(options, {
+    kind: 'recover',
+    sourceId,
+    params: { sourceId, mode },
+    deadlineMs: await recoveryDeadlineMs(source, await filesOf(source)),
+  });
   if (job.status === 'succeeded') {
     options.sources.noteRecovery(job);
     return;
@@ -57,8 +65,12 @@ async function recoverAtBoot(options: BootOptions, source: SourceSettings): Prom
   const databases = await knownDatabases(options, source);
   for (const database of databases) {
     options.signal.throwIfAborted();
-    const params = { sourceId: source.id, database, mode };
-    const single = await runBootJob(options, 'recover', source.id, params);
+    const single = await runBootJob(options, {
+      kind: 'recover',
+      sourceId,
+      params: { sourceId, database, mode },
+      deadlineMs: await recoveryDeadlineMs(source, [database]),
+    });
     if (single.status === 'succeeded') options.sources.noteRecovery(single);
     else noteFailure(options, source, database, single);
   }
@@ -91,19 +103,26 @@ async function knownDatabases(
   }
 }
 
+interface BootJob {
+  readonly kind: JobKind;
+  readonly sourceId?: string;
+  readonly params?: Record<string, unknown>;
+  /** A worker that hangs inside SQLite is ended then; boot goes on without it. */
+  readonly deadlineMs: number;
+}
+
 async function runBootJob(
   { queue, signal, logger }: BootOptions,
-  kind: JobKind,
-  sourceId: string | null,
-  params: Record<string, unknown>,
+  { kind, sourceId, params = {}, deadlineMs }: BootJob,
 ): Promise<Job> {
   const { id } = queue.submit({
     kind,
-    sourceId,
+    sourceId: sourceId ?? null,
     params,
     actor: 'boot',
     mutating: true,
     coalesceKey: null,
+    deadlineMs,
   });
   let job = queue.get(id);
   // Its own deadlines bound the job; here it is only waited for.

@@ -20,14 +20,6 @@ const IS_MUTATING: Record<TriggerRequest['kind'], boolean> = {
   drill: false,
 };
 
-/** Whose work may hang: in an application's database, or in a query that somebody wrote. */
-const HAS_DEADLINE: Record<TriggerRequest['kind'], boolean> = {
-  backup: true,
-  check: false,
-  verify: false,
-  drill: true,
-};
-
 export interface TriggerServices {
   readonly settings: Settings;
   readonly clock: Clock;
@@ -53,7 +45,7 @@ export function createTriggers(services: TriggerServices): Triggers {
       return queue.submit({
         ...request,
         mutating: IS_MUTATING[request.kind],
-        deadlineMs: HAS_DEADLINE[request.kind] ? settings.worker.backupDeadlineMs : null,
+        deadlineMs: settings.worker.jobDeadlineMs,
       });
     },
   });

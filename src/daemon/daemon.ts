@@ -60,8 +60,8 @@ export class Daemon {
 
   constructor(options: DaemonOptions) {
     this.#options = options;
-    const { settings, logger, notifier } = options;
-    this.#repository = new RepositoryView(settings.repositoryDirectory, logger);
+    const { settings, clock, logger, notifier } = options;
+    this.#repository = new RepositoryView(settings.repositoryDirectory, clock, logger);
     this.#sources = new SourceStates(this.#repository);
     this.#progress = new BootProgress((bootPhase) => {
       logger.info({ bootPhase }, 'boot');

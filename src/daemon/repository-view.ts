@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Clock } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { isCheckpoint } from '../store/manifests/manifest.ts';
@@ -15,6 +16,9 @@ export interface SourceSnapshots {
   readonly proof: SourceProof;
 }
 
+/** A count that takes 10 ms is repeated no sooner than after 10 s. */
+const RESTS_PER_MEASURE = 1000;
+
 const NO_SNAPSHOTS: SourceSnapshots = {
   last: null,
   lastGoodAt: null,
@@ -28,13 +32,16 @@ const NO_SNAPSHOTS: SourceSnapshots = {
  */
 export class RepositoryView {
   readonly #directory: string;
+  readonly #clock: Clock;
   readonly #logger: Logger;
+  #measureAtMs = Number.NEGATIVE_INFINITY;
   #reader: Promise<StoreReader> | null = null;
   #statistics: RepositoryStatistics | null = null;
   #snapshots = new Map<string, SourceSnapshots>();
 
-  constructor(directory: string, logger: Logger) {
+  constructor(directory: string, clock: Clock, logger: Logger) {
     this.#directory = directory;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -61,22 +68,23 @@ export class RepositoryView {
     if (!existsSync(join(this.#directory, 'holdfast.json'))) return;
     try {
       const reader = await this.reader();
-      this.#snapshots = await this.#look(reader);
-      this.#statistics = reader.statistics();
+      const snapshots = reader.listSnapshots();
+      this.#snapshots = await withProofs(snapshots, reader);
+      this.#measure(reader);
+      this.#statistics &&= { ...this.#statistics, snapshots: snapshots.length };
     } catch (error) {
       // Whoever reads the repository gets the error itself; here only figures would be missing.
       this.#logger.warn({ error: messageOf(error) }, 'repository cannot be read');
     }
   }
 
-  async #look(reader: StoreReader): Promise<Map<string, SourceSnapshots>> {
-    const all = reader.listSnapshots();
-    const newest = newestOfEach(all);
-    for (const [sourceId, snapshots] of newest) {
-      const own = all.filter((snapshot) => snapshot.sourceId === sourceId);
-      newest.set(sourceId, { ...snapshots, proof: await readProof(own, reader) });
-    }
-    return newest;
+  /** Counting reads the whole catalog, in the daemon's own thread: rests long, measured by what one count takes. */
+  #measure(reader: StoreReader): void {
+    const startedMs = this.#clock.monotonicMs();
+    if (startedMs < this.#measureAtMs) return;
+    this.#statistics = reader.statistics();
+    const endedMs = this.#clock.monotonicMs();
+    this.#measureAtMs = endedMs + (endedMs - startedMs) * RESTS_PER_MEASURE;
   }
 
   async close(): Promise<void> {
@@ -88,6 +96,18 @@ export class RepositoryView {
       () => {},
     );
   }
+}
+
+async function withProofs(
+  all: readonly SnapshotSummary[],
+  reader: StoreReader,
+): Promise<Map<string, SourceSnapshots>> {
+  const newest = newestOfEach(all);
+  for (const [sourceId, snapshots] of newest) {
+    const own = all.filter((snapshot) => snapshot.sourceId === sourceId);
+    newest.set(sourceId, { ...snapshots, proof: await readProof(own, reader) });
+  }
+  return newest;
 }
 
 function newestOfEach(snapshots: readonly SnapshotSummary[]): Map<string, SourceSnapshots> {

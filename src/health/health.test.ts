@@ -242,7 +242,7 @@ describe('HealthMonitor', () => {
     codec: 'auto',
     verifyWrites: 'sample',
     quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
-    worker: { memoryBytesMax: 1, backupDeadlineMs: 1 },
+    worker: { memoryBytesMax: 1, jobDeadlineMs: 1 },
     sources: [source],
   });
   const monitorOf = (own: {

@@ -33,7 +33,7 @@ function hold(assertions: readonly AssertionSettings[] = []) {
     codec: 'none',
     verifyWrites: 'sample',
     quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
-    worker: { memoryBytesMax: 2 ** 30, backupDeadlineMs: 60_000 },
+    worker: { memoryBytesMax: 2 ** 30, jobDeadlineMs: 60_000 },
     sources: [{ ...bench.source, assertions }],
   };
   const scratchDirectory = join(bench.state, 'scratch');

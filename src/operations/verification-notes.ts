@@ -21,9 +21,9 @@ export async function recordVerifications(
   clock: Clock,
   activity: Activity,
 ): Promise<void> {
-  const { backupDeadlineMs } = settings.worker;
+  const { jobDeadlineMs } = settings.worker;
   const purpose = 'verification notes';
-  const writer = await openRepositoryWriter(settings, clock, activity, purpose, backupDeadlineMs);
+  const writer = await openRepositoryWriter(settings, clock, activity, purpose, jobDeadlineMs);
   try {
     const at = isoTime(clock.nowMs());
     for (const { snapshotId, findings, ...outcome } of verified) {

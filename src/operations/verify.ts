@@ -95,9 +95,8 @@ export const verify: Operation<VerifyParameters> = {
     const verified = await withReader(settings, async (reader) => {
       const results: Verified[] = [];
       const ids = chooseSnapshots(reader, context, params);
-      for (const [index, id] of ids.entries()) {
+      for (const id of ids) {
         activity.signal.throwIfAborted();
-        activity.progress({ phase: 'verify', filesDone: index, totalFiles: ids.length });
         results.push(await verifyOne(reader, id, context, params.deep));
       }
       return results;

@@ -41,6 +41,12 @@ export class ChangeDebouncer {
     this.#lastChangeMs = nowMs;
   }
 
+  /** As long after the first change as a snapshot may come: one is due at once. */
+  noteOverdue(nowMs: number): void {
+    this.#firstChangeMs = nowMs - this.#options.maxWaitMs;
+    this.#lastChangeMs = nowMs;
+  }
+
   /** When a snapshot is due; null while nothing changed. The end of one under way may bring it forward. */
   dueAtMs(): number | null {
     if (this.#firstChangeMs === null) return null;

@@ -72,7 +72,11 @@ export class SourceTrigger {
     this.#poll = new SlowPoll(clock, source.watch.pollMs, () => this.#look());
   }
 
-  /** Watches, then looks once: what changed while nobody watched is noticed. */
+  /**
+   * Watches, then looks once: what changed while nobody watched is noticed. A source that was never captured is
+   * asked for at once: until then nothing protects it, and an application that writes without pause would make
+   * it wait for longest.
+   */
   async start(): Promise<void> {
     const baseline = this.#options.baseline();
     if (baseline !== null && this.#captured.size === 0) this.#captured = new Set([baseline]);
@@ -144,7 +148,11 @@ export class SourceTrigger {
     const isHandled =
       this.#debouncer.dueAtMs() !== null ||
       this.#debouncer.isUnderWay(this.#options.clock.monotonicMs());
-    if (isNew || !isHandled) this.#noteChange();
+    if (!isNew && isHandled) return;
+    this.#noteChange();
+    if (this.#captured.size > 0) return;
+    this.#debouncer.noteOverdue(this.#options.clock.monotonicMs());
+    this.#schedule();
   }
 
   /** Null where the source cannot be looked at; the reason is in the status, and logged when it is a new one. */

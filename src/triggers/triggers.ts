@@ -101,7 +101,7 @@ export class Triggers implements Service {
       fingerprint: () => fingerprint(source, forbiddenPaths),
       isIgnored: ignoredPaths(source, forbiddenPaths),
       watchDirectories: this.#options.watchDirectories ?? watchDirectories,
-      underWayMsMax: settings.worker.backupDeadlineMs,
+      underWayMsMax: settings.worker.jobDeadlineMs,
     });
   }
 }

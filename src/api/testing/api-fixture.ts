@@ -100,7 +100,7 @@ export class ApiFixture {
       codec: 'auto',
       verifyWrites: 'sample',
       quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
-      worker: { memoryBytesMax: 1024 ** 3, backupDeadlineMs: 60_000 },
+      worker: { memoryBytesMax: 1024 ** 3, jobDeadlineMs: 60_000 },
       sources: [
         sourceSettings('alpha', join(directory, 'alpha')),
         sourceSettings('beta', join(directory, 'beta')),

@@ -1,5 +1,6 @@
 import type { Activity } from '../../kernel/activity.ts';
 import { HoldfastError, messageOf } from '../../kernel/errors.ts';
+import { shortId } from '../../kernel/ids.ts';
 import type { StoreReader } from '../store.ts';
 import { SnapshotWalker } from './walk-snapshot.ts';
 
@@ -62,7 +63,9 @@ class Verification {
         this,
         this.#activity,
       );
-      this.#activity.progress({ phase: 'verify', totalBytes: manifest.statistics.totalBytes });
+      const { files, databases, totalBytes } = manifest.statistics;
+      const counts = { filesDone: 0, totalFiles: files + databases, bytesDone: 0, totalBytes };
+      this.#activity.progress({ phase: `verify ${shortId(id)}`, ...counts });
       await walker.walk(manifest);
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code === 'NOT_FOUND') throw error;

@@ -27,7 +27,7 @@ export interface PendingObjects {
 
 const BASES_KEPT_MAX = 32;
 const HINT =
-  'Other snapshots may still be restorable; run "holdfast check --read-data" for the extent of the damage.';
+  'Other snapshots may still be restorable; holdfast check --read-data-subset 100% shows the extent of the damage.';
 
 /** Reads objects by id. Whatever is handed out hashes to the id that was asked for. */
 export class ObjectReader {
