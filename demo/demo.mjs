@@ -157,7 +157,7 @@ sources:
   daemon = await startDaemon();
   holdfast('status');
 
-  say('What was damaged is kept; nothing is ever thrown away behind your back.');
+  say('What was damaged is kept in quarantine.');
   holdfast('quarantine', 'list');
 
   say('And any snapshot restores anywhere, checked on the way.');
