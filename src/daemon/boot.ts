@@ -6,6 +6,7 @@ import { type Clock, isoTime } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { BootProgress } from './boot-progress.ts';
+import type { JobEffects } from './job-effects.ts';
 import { filesOf, recoveryDeadlineMs } from './recovery-deadline.ts';
 import type { RepositoryView } from './repository-view.ts';
 import type { SourceStates } from './source-states.ts';
@@ -13,6 +14,8 @@ import type { SourceStates } from './source-states.ts';
 export interface BootOptions {
   readonly settings: Settings;
   readonly queue: JobQueue;
+  /** Hears of every job of the queue. */
+  readonly effects: Pick<JobEffects, 'settled'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly progress: BootProgress;
@@ -33,12 +36,11 @@ const WAIT_SLICE_MS = 60_000;
  * goes on: a daemon that does not start protects nothing.
  */
 export async function bootJobs(options: BootOptions): Promise<void> {
-  const { settings, progress, repository } = options;
+  const { settings, progress } = options;
   progress.enter('swaps');
   progress.step('finishing what was interrupted', 0, 1);
   const deadlineMs = settings.worker.jobDeadlineMs;
   await runBootJob(options, { kind: 'reconcile', deadlineMs });
-  await repository.refresh();
   progress.enter('recovery');
   const sources = settings.sources.filter(({ recovery }) => recovery.onBoot !== 'off');
   for (const [index, source] of sources.entries()) {
@@ -57,10 +59,7 @@ async function recoverAtBoot(options: BootOptions, source: SourceSettings): Prom
     params: { sourceId, mode },
     deadlineMs: await recoveryDeadlineMs(source, await filesOf(source)),
   });
-  if (job.status === 'succeeded') {
-    options.sources.noteRecovery(job);
-    return;
-  }
+  if (job.status === 'succeeded') return;
   // One database that crashes or hangs its worker must not keep the others from being looked at.
   const databases = await knownDatabases(options, source);
   for (const database of databases) {
@@ -71,8 +70,7 @@ async function recoverAtBoot(options: BootOptions, source: SourceSettings): Prom
       params: { sourceId, database, mode },
       deadlineMs: await recoveryDeadlineMs(source, [database]),
     });
-    if (single.status === 'succeeded') options.sources.noteRecovery(single);
-    else noteFailure(options, source, database, single);
+    if (single.status !== 'succeeded') noteFailure(options, source, database, single);
   }
   if (databases.length === 0) noteFailure(options, source, source.roots[0]!.path, job);
 }
@@ -112,7 +110,7 @@ interface BootJob {
 }
 
 async function runBootJob(
-  { queue, signal, logger }: BootOptions,
+  { queue, effects, signal, logger }: BootOptions,
   { kind, sourceId, params = {}, deadlineMs }: BootJob,
 ): Promise<Job> {
   const { id } = queue.submit({
@@ -129,6 +127,8 @@ async function runBootJob(
   while (['queued', 'running'].includes(job.status)) {
     job = await queue.wait(id, WAIT_SLICE_MS, signal);
   }
+  // What follows builds on what the daemon has learned from it.
+  await effects.settled();
   if (job.status !== 'succeeded') {
     logger.error({ kind, sourceId, error: job.error }, 'boot step failed');
   }

@@ -96,16 +96,17 @@ export class Daemon {
     // Before the queue, so that at the end clients still hear how their jobs ended.
     await this.#startApi(state, queue);
     await this.#startService(queue);
-    await this.#boot(state, queue);
+    await this.#boot(state, queue, effects);
   }
 
-  async #boot(state: StateDatabase, queue: JobQueue): Promise<void> {
+  async #boot(state: StateDatabase, queue: JobQueue, effects: JobEffects): Promise<void> {
     const { settings, clock, logger, notifier } = this.#options;
     const shared = { settings, clock, logger, queue, sources: this.#sources };
     const extension = keepExtendingTimeout(notifier, clock);
     try {
       await bootJobs({
         ...shared,
+        effects,
         progress: this.#progress,
         repository: this.#repository,
         signal: this.#abort.signal,

@@ -56,7 +56,7 @@ export class SourceStates {
   readonly #repository: RepositoryView;
   readonly #databases = new Map<string, Map<string, DatabaseState>>();
   #lastRecovery: LastRecovery | null = null;
-  #triggers: Pick<Triggers, 'status'> | null = null;
+  #triggers: Pick<Triggers, 'changeStatus'> | null = null;
 
   constructor(repository: RepositoryView) {
     this.#repository = repository;
@@ -67,14 +67,14 @@ export class SourceStates {
   }
 
   /** Once triggers are armed. */
-  watchedBy(triggers: Pick<Triggers, 'status'>): void {
+  watchedBy(triggers: Pick<Triggers, 'changeStatus'>): void {
     this.#triggers = triggers;
   }
 
   facts(sourceId: string): SourceFacts {
-    const databases = [...(this.#databases.get(sourceId)?.values() ?? [])];
+    const databases = this.#databasesOf(sourceId);
     const { last, lastGoodAt, lastVerifiedAt, proof } = this.#repository.snapshotsOf(sourceId);
-    const watch = this.#triggers?.status().find((each) => each.sourceId === sourceId);
+    const watch = this.#triggers?.changeStatus(sourceId);
     return {
       databases,
       watch: {
@@ -95,7 +95,7 @@ export class SourceStates {
    * longer be missed. A person decides, by restoring or by taking a snapshot.
    */
   steppedBack(sourceId: string): DatabaseState[] {
-    return this.facts(sourceId).databases.filter(({ state }) => STEPPED_BACK_STATES.has(state));
+    return this.#databasesOf(sourceId).filter(({ state }) => STEPPED_BACK_STATES.has(state));
   }
 
   /** Learns from a finished recover job, or from one that failed on one database. */
@@ -148,6 +148,10 @@ export class SourceStates {
         reportId: null,
       });
     }
+  }
+
+  #databasesOf(sourceId: string): DatabaseState[] {
+    return [...(this.#databases.get(sourceId)?.values() ?? [])];
   }
 
   #put(sourceId: string, state: DatabaseState): void {

@@ -69,9 +69,14 @@ export class Triggers implements Service {
   status(): SourceTriggerStatus[] {
     return this.#options.settings.sources.map((source) => ({
       sourceId: source.id,
-      ...(this.#sources.get(source.id)?.status() ?? NOT_WATCHED),
+      ...this.changeStatus(source.id),
       schedules: this.#scheduler.due(source),
     }));
+  }
+
+  /** What is known of the changes of one source. */
+  changeStatus(sourceId: string): ChangeStatus {
+    return this.#sources.get(sourceId)?.status() ?? NOT_WATCHED;
   }
 
   /**
