@@ -7,9 +7,8 @@
  * `.recover` needs a sqlite3 that has sqlite_dbpage: SQLITE3_RECOVER names one, else the one in the PATH is tried.
  * Prints the tables and, for all kinds, writes them with their conditions to bench/recovery-bench.md.
  */
-import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -20,7 +19,6 @@ const { values: options } = parseArgs({
 });
 const seeds = Number(options.seeds);
 const project = fileURLToPath(new URL('..', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
 const CANDIDATES = ['undo-rot', 'replay', 'reindex', 'heal', 'salvage', 'roll-back'];
 
 /** The generator and recovery as one bundle, as the programs are. */
@@ -31,6 +29,7 @@ async function loadTrials() {
       contents: `
         export { kinds } from './kinds.ts';
         export { shapeOf } from './shape.ts';
+        export { findRecoverer, recoverBySqlite } from './sqlite-recover.ts';
         export { Trial } from './trial.ts';
         export { World } from './world.ts';
       `,
@@ -51,42 +50,20 @@ async function loadTrials() {
   }
 }
 
-/** @returns a sqlite3 that can `.recover`, with its version; null where there is none */
-function findRecoverer() {
-  const program = process.env.SQLITE3_RECOVER ?? 'sqlite3';
-  const probe = spawnSync(program, [':memory:', 'SELECT count(*) FROM sqlite_dbpage'], {
-    encoding: 'utf8',
-  });
-  if (probe.status !== 0) return null;
-  const version = spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout.trim();
-  return { program, version: version.split(' ')[0] };
-}
-
-/** Runs `.recover` on a copy; what it could not write is not there. */
-function recoverBySqlite(recoverer, trial) {
-  const copy = join(scratch, 'damaged.db');
-  const made = join(scratch, 'made.db');
-  for (const suffix of ['', '-wal', '-journal']) {
-    rmSync(`${copy}${suffix}`, { force: true });
-    const original = `${trial.world.path}${suffix}`;
-    if (existsSync(original)) copyFileSync(original, `${copy}${suffix}`);
-  }
-  rmSync(made, { force: true });
+/** Runs `.recover`, timed. */
+function timeRecover({ recoverBySqlite }, recoverer, trial) {
   const startedMs = performance.now();
-  const maxBuffer = 1024 ** 3;
-  const { stdout } = spawnSync(recoverer.program, [copy, '.recover'], { maxBuffer });
-  spawnSync(recoverer.program, [made], { input: stdout, maxBuffer });
-  const durationMs = performance.now() - startedMs;
-  return { ...trial.judgeFile(made), durationMs };
+  const verdict = recoverBySqlite(recoverer, trial);
+  return { ...verdict, durationMs: performance.now() - startedMs };
 }
 
 /** Every way out of one damage; null where the database has no place for it. */
-async function tryKind({ Trial }, world, kind, recoverer) {
-  const trial = await Trial.start(world, kind);
+async function tryKind(trials, world, kind, recoverer) {
+  const trial = await trials.Trial.start(world, kind);
   if (trial === null) return null;
   const ways = new Map();
   ways.set('SELECT', trial.judgeSelect());
-  if (recoverer !== null) ways.set('.recover', recoverBySqlite(recoverer, trial));
+  if (recoverer !== null) ways.set('.recover', timeRecover(trials, recoverer, trial));
   for (const verdict of await trial.judgeCandidates()) ways.set(verdict.name, verdict);
   const outcome = await trial.recover();
   ways.set('recovery', outcome);
@@ -163,12 +140,12 @@ async function measure(trials, recoverer, written) {
   return measured.filter(({ results }) => results.some((result) => result !== null));
 }
 
-/** Recovery took a way that leaves more rows wrong than another that passed. */
+/** Recovery took a way that leaves more rows wrong than another that passed, or than `.recover`. */
 function broken(measured) {
   return measured.flatMap(({ name, results }) =>
     results.flatMap((result, seed) => {
       if (result === null || result.outcome.state !== 'recovered') return [];
-      const better = CANDIDATES.filter(
+      const better = ['.recover', ...CANDIDATES].filter(
         (way) => result.ways.get(way)?.wrong + result.altersAtMost < result.outcome.wrong,
       );
       return better.map((way) => `${name}, seed ${seed}: ${way} would have lost fewer rows`);
@@ -176,18 +153,17 @@ function broken(measured) {
   );
 }
 
-try {
-  const trials = await loadTrials();
-  const recoverer = findRecoverer();
-  const written = await measure(trials, recoverer, true);
-  const still = await measure(trials, recoverer, false);
-  const peers = recoverer === null ? ['SELECT'] : ['SELECT', '.recover'];
-  const ways = [...peers, ...CANDIDATES, 'recovery'];
-  const peer =
-    recoverer === null
-      ? '`.recover` was not available: no sqlite3 with sqlite_dbpage was found.'
-      : `\`.recover\` is that of sqlite3 ${recoverer.version}.`;
-  const report = `# What recovery loses
+const trials = await loadTrials();
+const recoverer = trials.findRecoverer(process.env.SQLITE3_RECOVER ?? 'sqlite3');
+const written = await measure(trials, recoverer, true);
+const still = await measure(trials, recoverer, false);
+const peers = recoverer === null ? ['SELECT'] : ['SELECT', '.recover'];
+const ways = [...peers, ...CANDIDATES, 'recovery'];
+const peer =
+  recoverer === null
+    ? '`.recover` was not available: no sqlite3 with sqlite_dbpage was found.'
+    : `\`.recover\` is that of sqlite3 ${recoverer.version}.`;
+const report = `# What recovery loses
 
 Rows not exactly right (missing, of an older state, or altered), one number for each of ${seeds} databases; \`+n\`: n
 deleted rows are there again; \`!n\`: n rows as they never were; –: not built, not passed, or no place for
@@ -213,13 +189,10 @@ installed file, quarantine included. What passes every check is left alone: *ok*
 
 ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}.
 
-Command: \`node bench/recovery-bench.mjs --seeds ${seeds}\`
+Command: \`SQLITE3_RECOVER=sqlite3 node bench/recovery-bench.mjs --seeds ${seeds}\`
 `;
-  console.log(report);
-  if (options.kind === '') writeFileSync(join(project, 'bench/recovery-bench.md'), report);
-  const promises = broken([...written, ...still]);
-  for (const promise of promises) console.error(`Broken promise: ${promise}`);
-  if (promises.length > 0) process.exitCode = 1;
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
-}
+console.log(report);
+if (options.kind === '') writeFileSync(join(project, 'bench/recovery-bench.md'), report);
+const promises = broken([...written, ...still]);
+for (const promise of promises) console.error(`Broken promise: ${promise}`);
+if (promises.length > 0) process.exitCode = 1;

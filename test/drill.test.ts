@@ -31,7 +31,7 @@ const change = (sql: string): void => {
 };
 
 describe('drills', () => {
-  it('prove the newest good snapshot, are remembered with it, and say so when it does not hold', async () => {
+  it('F23: prove the newest good snapshot, are remembered with it, and say so when it does not hold', async () => {
     const daemon = await sandbox.start();
     const client = await sandbox.client();
     expect((await sandbox.json(['drill', '--list']))['items']).toEqual([]);
@@ -43,7 +43,14 @@ describe('drills', () => {
     const { snapshotId: proven, capturedAt } = await snapshot(client);
     const held = await sandbox.json(['drill', 'app']);
     expect(held).toMatchObject({ kind: 'drill', status: 'succeeded', exitCode: 0 });
-    expect(held['stats'].drills[0]).toMatchObject({ snapshotId: proven, databases: 1, ok: true });
+    expect(held['stats'].drills[0]).toMatchObject({
+      snapshotId: proven,
+      databases: 1,
+      ok: true,
+      restoreMs: expect.any(Number),
+      durationMs: expect.any(Number),
+      assertions: [{ name: 'the note is there', message: null }],
+    });
 
     change('DELETE FROM notes');
     const { snapshotId: emptied } = await snapshot(client);
@@ -62,6 +69,9 @@ describe('drills', () => {
     const { sources } = await client.call('health.report', {});
     expect(sources[0]).toMatchObject({ lastDrillOk: false });
     expect(sources[0]!.warnings.map(({ code }) => code)).toContain('DRILL_FAILED');
+    const shown = (await sandbox.run(['status'])).stdout;
+    expect(shown).toMatch(/DRILL/);
+    expect(shown).toMatch(/failed \S+/);
     expect(readdirSync(join(sandbox.state, 'scratch'))).toEqual([]);
     expect(readdirSync(sandbox.data)).toEqual(['app.db']);
 
@@ -74,7 +84,7 @@ describe('drills', () => {
     expect((await sandbox.json(['drill', '--list']))['items']).toHaveLength(3);
   });
 
-  it('are held by the clock', async () => {
+  it('F23: are held by the clock', async () => {
     await sandbox.configure({
       assertions: [ASSERTION],
       schedules: [{ kind: 'drill', trigger: { type: 'interval', intervalMs: '1s' } }],
@@ -93,7 +103,7 @@ describe('drills', () => {
     });
   });
 
-  it('that never end are ended: an assertion cannot hold the daemon up', async () => {
+  it('Z-90: that never end are ended: an assertion cannot hold the daemon up', async () => {
     const endless =
       'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n';
     await sandbox.configure(

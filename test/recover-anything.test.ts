@@ -103,7 +103,7 @@ describe('recover --database PATH --to FILE', () => {
 });
 
 describe('recovery policy', () => {
-  it('a repair that may lose rows waits for a person; the named command installs it', async () => {
+  it('Z-96: a repair that may lose rows waits for a person; the named command installs it', async () => {
     const path = join(sandbox.data, 'app.db');
     makeDatabase(path);
     const first = await sandbox.start();

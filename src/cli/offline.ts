@@ -2,7 +2,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { FromWorker, WorkerStart } from '../jobs/worker-messages.ts';
-import { cannot, systemCode } from '../kernel/errors.ts';
+import { cannot, messageOf, systemCode } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import { CANCEL_GRACE_MS } from '../kernel/limits.ts';
 import { silentLogger } from '../kernel/logger.ts';
@@ -73,8 +73,14 @@ export async function runAside(
   const stateDirectory = join(directory, newStagingName());
   const meter = openProgressMeter(context.terminal, context.clock);
   await mkdir(stateDirectory, { mode: 0o700 }).catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error;
-    throw cannot('PATH_NOT_FOUND', 'write into', directory, 'there is no such directory');
+    const code = systemCode(error);
+    const hint = 'Name a file in a directory that exists and that you may write to.';
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw cannot('PATH_NOT_FOUND', 'write into', directory, 'there is no such directory', {
+        hint,
+      });
+    }
+    throw cannot('IO_ERROR', 'write into', directory, messageOf(error), { hint, cause: error });
   });
   try {
     return await runOwnWorker(context, { ...settings, stateDirectory }, job, meter, false);

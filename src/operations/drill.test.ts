@@ -63,7 +63,7 @@ const COUNT = {
 };
 
 describe('a drill', () => {
-  it('brings the newest good snapshot back, checks and measures it, and leaves nothing but a note', async () => {
+  it('F23: brings the newest good snapshot back, checks and measures it, and leaves nothing but a note', async () => {
     await bench.snapshot(['app.db'], { capturedAtMs: Date.now() - 60_000 });
     query(bench.path('app.db'), (database) => database.exec('DELETE FROM tags'));
     const newest = await bench.snapshot(['app.db']);
@@ -117,7 +117,7 @@ describe('a drill', () => {
     expect((await notesOf(id))[0]?.findings[0]).toContain('data/app.db: ');
   });
 
-  it('finds stored bytes that rotted', async () => {
+  it('F23: finds stored bytes that rotted', async () => {
     const id = await bench.snapshot(['app.db']);
     const packs = join(bench.repository, 'packs');
     for (const directory of readdirSync(packs)) {

@@ -9,6 +9,7 @@ import { databaseFingerprint } from '../sqlite/fingerprint.ts';
 import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
 import { checkHarmlessly, type HarmlessCheck } from './harmless-check.ts';
 import { findRot } from './heal/find-rot.ts';
+import { type LastLook, lostSince } from './last-look.ts';
 import { findRegression } from './regression.ts';
 import type { DatabaseSnapshot, SnapshotDatabases } from './snapshot-databases.ts';
 
@@ -43,6 +44,8 @@ export interface AssessRequest {
   /** The newest sound snapshot that says what the database must at least hold; null without one. */
   readonly baseline: DatabaseSnapshot | null;
   readonly snapshots: SnapshotDatabases | null;
+  /** Of the last check, where it still counts. */
+  readonly look?: LastLook | null;
 }
 
 const TRIES_MAX = 3;
@@ -94,11 +97,15 @@ async function conditionOf(
     if (users.length === 0) return found('corrupt', first);
     return found('busy', `damaged (${first}), but in use by ${named(users)}`);
   }
-  const { path, baseline, snapshots } = request;
+  const { path, baseline, snapshots, look = null } = request;
   // As expensive as the check itself, which was to be thorough.
   if (check.level === 'full' && snapshots !== null && users.length === 0) {
     const rot = await findRot(path, snapshots, activity);
     if (rot !== null) return { ...found('corrupt', rot), messages: [rot], rotten: true };
+  }
+  if (look !== null && users.length === 0) {
+    const lost = await lostSince(path, await statFamily(path), look);
+    if (lost !== null) return { ...found('regressed', lost), messages: [lost] };
   }
   // While its application runs, the application has already taken this state for the truth.
   if (baseline !== null && snapshots !== null && users.length === 0) {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { makeDirectory, writeFileDurably } from '../files/durable.ts';
 import { systemCode } from '../kernel/errors.ts';
+import { lastLook } from './last-look.ts';
 import { databaseStates } from './report.ts';
 
 /** What is known of each database from its last check, so that a boot repeats neither checks nor failed repairs. */
@@ -24,6 +25,8 @@ const ledgerEntry = z.object({
   policy: z.string().optional(),
   /** When recovery last replaced the file: snapshots up to then say nothing about steps back in time. */
   replacedAt: z.string().nullable(),
+  /** What was in the WAL alone, at the last check that found the database sound; absent or null when nothing was. */
+  look: lastLook.nullable().optional(),
 });
 export type LedgerEntry = z.infer<typeof ledgerEntry>;
 

@@ -18,6 +18,7 @@ import { salvage } from './candidates/salvage.ts';
 import { undoRot } from './candidates/undo-rot.ts';
 import type { DamagedCopies } from './damaged-copies.ts';
 import { brokenTables, isLossless, shareDoubt, weigh } from './evidence.ts';
+import { countForeign, type ForeignRows } from './foreign-rows.ts';
 import { measure, runGates, type Yardstick } from './gates.ts';
 import type { CandidateReport, GateResult, SalvageReport, TableRows } from './report.ts';
 import { compareRows, compareScores, type Score, scoreOf } from './score.ts';
@@ -41,6 +42,8 @@ export interface ChosenCandidate {
   readonly exact: boolean;
   /** Null for all that were not built row by row. */
   readonly salvage: SalvageReport | null;
+  /** Of the one that tells them apart. */
+  readonly foreignRows?: readonly ForeignRows[];
   /** With the doubtful rows counted as not kept. */
   readonly score: Score;
 }
@@ -95,7 +98,7 @@ class CandidateRun {
     };
     try {
       const built = await attempt.build(directory);
-      const { path, doubtfulRows, exact = false, detail } = built;
+      const { path, doubtfulRows, exact = false, detail, foreignRows = [] } = built;
       const rebuilt = built.salvage ?? null;
       const gates = await this.#gates(path, attempt.snapshot);
       if (passed(gates)) {
@@ -106,7 +109,7 @@ class CandidateRun {
         const { snapshot } = attempt;
         const label = detail === undefined ? attempt.label : `${attempt.label}: ${detail}`;
         const about = { name, label, invasiveness, path, snapshot, doubtfulRows, exact };
-        return { ...about, rows, salvage: rebuilt, score };
+        return { ...about, rows, salvage: rebuilt, foreignRows, score };
       }
       this.tried.push({ ...report, failure: null, gates, score: null });
     } catch (error) {
@@ -167,12 +170,18 @@ class CandidateRun {
     const complete = !disorder && witnesses.some(({ name }) => name === salvage.name);
     const facts = { snapshot: newest?.image ?? null, complete };
     const doubts = shareDoubt(built);
+    const honest = built.find(({ foreignRows = [] }) => foreignRows.length > 0);
+    const foreign = new Map(built.map(({ path }) => [path, countForeign(path, honest)]));
+    // Rows that one took over from another table are no evidence.
+    const reliable = witnesses.filter(({ path }) => foreign.get(path)!.taken === 0);
     return built.map((each) => {
       if (each.exact) return each;
       const { signal } = this.#activity;
       const doubt = doubts.get(each.path) ?? 0;
-      const { notKept, ...others } = weigh(each, tables, witnesses, facts, signal);
-      const score = { ...others, notKept: notKept + doubt };
+      const { taken, leftOut } = foreign.get(each.path)!;
+      const context = { ...facts, leftOut };
+      const { notKept, ...others } = weigh(each, tables, reliable, context, signal);
+      const score = { ...others, notKept: notKept + taken + doubt };
       const place = this.#places.get(each.path)!;
       this.tried[place] = { ...this.tried[place]!, score };
       // A snapshot is whole: it is not what the pages of the damaged file tell of.

@@ -93,12 +93,17 @@ export function shareDoubt(candidates: readonly Weighed[]): ReadonlyMap<string, 
  * @param tables those that the damaged file does not show to their end
  * @param witnesses candidates that rest on the damaged file, not on a snapshot alone
  * @param complete one of the witnesses fills what is lost from the snapshot: what it does not have was deleted
+ * @param leftOut rows, by table, that the damaged file shows, and that the candidate rightly does not have
  */
 export function weigh(
   candidate: Weighed,
   tables: readonly string[],
   witnesses: readonly Weighed[],
-  context: { readonly snapshot: string | null; readonly complete: boolean },
+  context: {
+    readonly snapshot: string | null;
+    readonly complete: boolean;
+    readonly leftOut?: ReadonlyMap<string, number>;
+  },
   signal: AbortSignal,
 ): Score {
   const others = witnesses.filter((each) => each !== candidate).map(({ path }) => path);
@@ -109,7 +114,8 @@ export function weigh(
   for (const table of new Set([...shown.keys(), ...tables])) {
     const rows = shown.get(table);
     const seen = evidence.get(table) ?? { unseen: 0, missing: 0 };
-    notKept += Math.max(rows === undefined ? 0 : rows.stale + rows.lost, seen.unseen);
+    const gone = rows === undefined ? 0 : rows.stale + rows.lost;
+    notKept += Math.max(gone - (context.leftOut?.get(table) ?? 0), seen.unseen);
     if (context.complete) missing += seen.missing;
   }
   return { ...candidate.score, notKept, missing };

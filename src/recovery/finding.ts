@@ -43,7 +43,8 @@ export function failureFinding(error: unknown, fingerprint: string): Finding {
 export function describeLoss(chosen: ChosenCandidate): string {
   const { rows } = chosen;
   const { rows: lost } = lossOf(chosen);
-  if (rows === null) return '; nothing of the damaged file could be read';
+  if (rows === null)
+    return '; SQLite can open nothing of the damaged file, so that the loss cannot be counted';
   const cut = rows.filter(({ readToEnd }) => !readToEnd).map(({ table }) => table);
   if (cut.length === 0) return lost === 0 ? '' : `; ${lost} rows lost`;
   return `; at least ${lost} rows lost; not to be read to the end: ${cut.slice(0, 5).join(', ')}`;
@@ -100,6 +101,7 @@ export function reportOf(finding: Finding, context: ReportContext): RecoveryRepo
     candidates: [...(repair?.tried ?? [])],
     rows: [...(chosen?.rows ?? [])],
     salvage: chosen?.salvage ?? null,
+    rejects: repair?.rejects ?? null,
     snapshot:
       snapshot === null
         ? null

@@ -1,14 +1,13 @@
 import { constants } from 'node:fs';
-import { chown, copyFile, mkdir, open, stat } from 'node:fs/promises';
+import { chown, copyFile, link, mkdir, open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { syncDirectory, syncFile } from '../files/durable.ts';
 import { durableStep } from '../files/durable-steps.ts';
-import { purgeQuarantine } from '../files/quarantine/quarantine.ts';
 import { chooseStagingDirectory, removeStaging } from '../files/staging.ts';
 import { performSwap } from '../files/swap/swap.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { cannot } from '../kernel/errors.ts';
+import { cannot, systemCode } from '../kernel/errors.ts';
 import { holdExclusively } from '../sqlite/database-use.ts';
 import { type FamilyStat, sameFamilyContent, statFamily } from '../sqlite/family.ts';
 
@@ -20,19 +19,35 @@ export interface InstallRequest {
   /** Where no staging may stand: the source's roots. */
   readonly forbiddenPaths: readonly string[];
   readonly database: string;
-  /** A single file in scratch; it is copied. */
+  /** A single file in scratch, of no further use there. */
   readonly candidate: string;
   readonly note: string;
   /** Of the family that was looked at; a later write refuses the installation. */
   readonly expected: FamilyStat;
-  /** Where the family was copied to before; superseded by what the swap keeps. */
-  readonly quarantineId: string;
 }
 
-/** Copies the candidate beside its target: mode and owner of the file it replaces, content durable. */
+const CANNOT_LINK: ReadonlySet<string | undefined> = new Set([
+  'EXDEV',
+  'EPERM',
+  'EMLINK',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+]);
+
+/** The very file that passed its gates, where it lies on the target's file system; else a copy. */
+async function bring(from: string, to: string): Promise<void> {
+  try {
+    await durableStep('link', to, () => link(from, to));
+  } catch (error) {
+    if (!CANNOT_LINK.has(systemCode(error))) throw error;
+    await durableStep('write', to, () => copyFile(from, to, constants.COPYFILE_FICLONE));
+  }
+}
+
+/** Brings the candidate beside its target: mode and owner of the file it replaces, content durable. */
 async function stage(from: string, to: string, like: string): Promise<void> {
   const { mode, uid, gid } = await stat(like);
-  await durableStep('write', to, () => copyFile(from, to, constants.COPYFILE_FICLONE));
+  await bring(from, to);
   // Only root may give files away.
   if (process.getuid?.() === 0) await chown(to, uid, gid);
   const handle = await open(to, 'r+');
@@ -53,7 +68,7 @@ export async function installCandidate(
   request: InstallRequest,
   clock: Clock,
   activity: Activity,
-): Promise<string> {
+): Promise<string | null> {
   const { stateDirectory, scratchDirectory, database, expected } = request;
   const holdDirectory = join(scratchDirectory, 'hold');
   await mkdir(holdDirectory, { recursive: true, mode: 0o700 });
@@ -83,9 +98,6 @@ export async function installCandidate(
       clock,
       activity,
     );
-    if (quarantineId === null) return request.quarantineId;
-    // The originals themselves are kept now; nobody wrote to them since they were copied.
-    await purgeQuarantine(stateDirectory, request.quarantineId, clock);
     return quarantineId;
   } finally {
     (hold as { release(): void } | null)?.release();

@@ -1,16 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kinds } from './testing/damage/kinds.ts';
 import { describeShape, shapeOf } from './testing/damage/shape.ts';
+import { findRecoverer, recoverBySqlite } from './testing/damage/sqlite-recover.ts';
 import { familyHashes, Trial } from './testing/damage/trial.ts';
 import { World } from './testing/damage/world.ts';
 
 /**
  * The promise of recovery, on generated databases whose every row is known: of all the ways out of a damage it takes
  * the one that loses least, and it makes nothing up. A sample of seeds; HOLDFAST_TEST_EVERY_STEP=1 takes twenty.
+ * SQLITE3_RECOVER names a sqlite3 whose `.recover` is to lose no less.
  */
 
 const everySeed = process.env['HOLDFAST_TEST_EVERY_STEP'] === '1';
 const SEEDS = 20;
+const program = process.env['SQLITE3_RECOVER'] ?? null;
+const recoverer = program === null ? null : findRecoverer(program);
 
 /** Each kind on the first, every second and third one on the others. */
 const sample = [
@@ -25,6 +29,10 @@ const all = Array.from({ length: SEEDS }, (_, seed) => [
 const cases = (everySeed ? all : sample).map(
   ({ shape, stride }) => [describeShape(shape), shape, stride] as const,
 );
+
+it.skipIf(program === null)('is compared with sqlite3 .recover (SQLITE3_RECOVER)', () => {
+  expect(recoverer, `${program} cannot .recover`).not.toBeNull();
+});
 
 describe.each(cases)('%s', (_, shape, stride) => {
   const chosen = kinds.filter((_kind, index) => index % stride === shape.seed % stride);
@@ -46,15 +54,20 @@ describe.each(cases)('%s', (_, shape, stride) => {
       const candidates = await trial.judgeCandidates();
       expect(familyHashes(world.path)).toEqual(damaged);
 
+      const bySqlite = recoverer === null ? null : recoverBySqlite(recoverer, trial);
+
       const outcome = await trial.recover();
 
-      const seen = JSON.stringify({ outcome, candidates }, null, 1);
+      const seen = JSON.stringify({ outcome, bySqlite, candidates }, null, 1);
       if (outcome.state === 'recovered') {
         const honest = candidates.filter(({ fabricated }) => fabricated <= kind.altersAtMost);
         const least = Math.min(...honest.map(({ wrong }) => wrong));
         // A row that SQLite shows with a flipped bit may have been written so: keeping it is no fault.
         expect(outcome.wrong, seen).toBeLessThanOrEqual(least + kind.altersAtMost);
         expect(outcome.fabricated, seen).toBeLessThanOrEqual(kind.altersAtMost);
+        if (bySqlite !== null) {
+          expect(outcome.wrong, seen).toBeLessThanOrEqual(bySqlite.wrong + kind.altersAtMost);
+        }
       } else {
         expect(familyHashes(world.path), seen).toEqual(damaged);
         if (outcome.state === 'needs-operator') expect(candidates).toEqual([]);

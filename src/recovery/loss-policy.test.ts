@@ -86,7 +86,7 @@ describe('what policy lets be installed unasked', () => {
     expect(objectionTo(proven, false, strict, NOW_MS)).toBeNull();
   });
 
-  it('where all that passed is partial, a person is asked, unless one has agreed', () => {
+  it('Z-96: where all that passed is partial, a person is asked, unless one has agreed', () => {
     expect(objectionTo(candidate(2, true), true, OPEN, NOW_MS)).toMatch(/only a partial repair/);
     expect(objectionTo(candidate(2, true), true, null, NOW_MS)).toBeNull();
   });
@@ -122,7 +122,7 @@ describe('a repair that policy refuses', () => {
     return captured;
   }
 
-  it('leaves the file as it is, says what could be had and how, and is installed on request alone', async () => {
+  it('Z-96: leaves the file as it is, says what could be had and how, and is installed on request alone', async () => {
     await damage();
     const damaged = readFileSync(app);
     const result = await bench.recover(under({ maxLossRows: 5 }));

@@ -152,7 +152,7 @@ describe('whether to check', () => {
 });
 
 describe('the time one database may take', () => {
-  it('grows with its size, from a minute up', () => {
+  it('Z-90, Z-91, Z-D32: grows with its size, from a minute up', () => {
     expect(deadlineMs(1000, 30_000)).toBe(60_000);
     expect(deadlineMs(10e9, 30_000)).toBe(300_000);
   });

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { quietActivity } from '../kernel/activity.ts';
@@ -125,7 +125,15 @@ describe('the best of any SQLite file, written to another', () => {
     await expect(save()).rejects.toMatchObject({ code: 'PATH_NOT_FOUND' });
     await expect(save({ database: bench.data })).rejects.toMatchObject({ code: 'INVALID_PARAMS' });
     writeFileSync(app, 'no database '.repeat(1000));
-    await expect(save()).rejects.toMatchObject({ code: 'RECOVERY_FAILED' });
+    await expect(save()).rejects.toMatchObject({
+      code: 'RECOVERY_FAILED',
+      message: expect.stringContaining(`"${app}"`),
+    });
+    rmSync(join(bench.directory, 'scratch'), { recursive: true });
+    writeFileSync(app, '');
+    expect(await save({ dryRun: true })).toMatchObject({
+      reason: expect.stringContaining('empty'),
+    });
     expect(readdirSync(join(bench.directory, 'out'))).toEqual([]);
   });
 });

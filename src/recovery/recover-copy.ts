@@ -75,7 +75,9 @@ async function requireDatabase(path: string): Promise<{ path: string; bytes: num
     });
   });
   if (found.isFile()) return { path: await realpath(path), bytes: found.size };
-  throw cannot('INVALID_PARAMS', 'recover', path, 'it is no file');
+  throw cannot('INVALID_PARAMS', 'recover', path, 'it is no file', {
+    hint: 'Name the database file itself.',
+  });
 }
 
 /** A sound database as one file: its WAL or journal is applied to the copy. */
@@ -114,10 +116,10 @@ async function publish(from: string, target: string): Promise<void> {
 function requireChosen(
   chosen: ChosenCandidate | null,
   tried: readonly CandidateReport[],
-  database: string,
+  { database, copy }: { readonly database: string; readonly copy: string },
 ): ChosenCandidate {
   if (chosen !== null) return chosen;
-  if (looksEncrypted(database)) {
+  if (looksEncrypted(copy)) {
     throw cannot('ENCRYPTED', 'recover', database, 'the file looks encrypted', {
       hint: 'Only its application can read it.',
     });
@@ -150,11 +152,11 @@ export async function recoverCopy(
   const result = { database, target, written: !dryRun, candidates: tried };
   if (sound) {
     if (!dryRun) await publish(await soundCopy(copy, request, activity), target);
-    const reason = 'sound as it is';
+    const reason = bytes === 0 ? 'the file is empty: nothing is in it' : 'sound as it is';
     const nothing = { lostRows: 0, lossExact: true, rows: [], snapshot: null };
     return { ...result, ...nothing, rung: null, reason };
   }
-  const best = requireChosen(chosen, tried, copy.path);
+  const best = requireChosen(chosen, tried, { database, copy: copy.path });
   if (!dryRun) await publish(best.path, target);
   const { rows: lostRows, exact: lossExact } = lossOf(best);
   const { name, label, snapshot } = best;

@@ -18,9 +18,10 @@ import {
   repairFinding,
   reportOf,
 } from './finding.ts';
+import { type LastLook, lookAt } from './last-look.ts';
 import type { LossPolicy } from './loss-policy.ts';
 import { type Repair, repairDatabase } from './repair-database.ts';
-import type { CandidateReport } from './report.ts';
+import type { CandidateReport, DatabaseState } from './report.ts';
 import { writeReport } from './report-store.ts';
 import type { DatabaseSnapshot, SnapshotDatabases } from './snapshot-databases.ts';
 
@@ -145,6 +146,14 @@ export class DatabaseRecovery {
     return [this.#entry?.replacedAt ?? '', ...restores.map(({ at }) => at)].sort().at(-1)!;
   }
 
+  /** A snapshot taken since, as a replacement, made what was there then the truth. */
+  #lookSince(capturedAt: string, replacedAt: string): LastLook | null {
+    const look = this.#entry?.look ?? null;
+    if (look === null) return null;
+    const at = isoTime(look.atMs);
+    return at > capturedAt && at > replacedAt ? look : null;
+  }
+
   async #assess(
     level: CheckLevel,
     baseline: DatabaseSnapshot | null,
@@ -157,6 +166,7 @@ export class DatabaseRecovery {
       scratchDirectory: join(this.#context.scratchDirectory, 'check'),
       baseline: baseline !== null && baseline.capturedAt > replacedAt ? baseline : null,
       snapshots: this.#context.snapshots,
+      look: this.#lookSince(baseline?.capturedAt ?? '', replacedAt),
     };
     return assessDatabase(request, activity, this.#clock);
   }
@@ -182,6 +192,7 @@ export class DatabaseRecovery {
         snapshots: from === null ? snapshots : (snapshots?.limitedTo(from) ?? null),
         policy,
         fingerprint,
+        messages: cause,
         rotten,
         dryRun,
       },
@@ -242,6 +253,7 @@ export class DatabaseRecovery {
         newestSnapshotId: this.#newestSnapshotId(),
         reportId,
         policy: this.#policyText(),
+        look: await this.#lookNow(state),
         replacedAt: repair?.installed === true ? at : (this.#entry?.replacedAt ?? null),
       });
     }
@@ -254,6 +266,12 @@ export class DatabaseRecovery {
         ? {}
         : { candidates: repair.tried.map(inShort), rung: repair.chosen?.name ?? null }),
     };
+  }
+
+  /** What a step back is told by must outlive the finding: the file is as it is until a person decides. */
+  async #lookNow(state: DatabaseState): Promise<LastLook | null> {
+    if (state === 'ok') return lookAt(this.#path, this.#clock.nowMs());
+    return state === 'recovered' ? null : (this.#entry?.look ?? null);
   }
 
   async #report(finding: Finding, id: string, at: string): Promise<void> {

@@ -56,7 +56,7 @@ async function quarantined(): Promise<Buffer[]> {
 }
 
 describe('killed at any durable step', () => {
-  it('the database is the damaged one or the recovered one, and the next run finishes', async () => {
+  it('Z-97: the database is the damaged one or the recovered one, and the next run finishes', async () => {
     const { steps } = recoverInProcess(script, bench);
     expect(contentsOf(app)).toEqual(captured);
     const recovered = readFileSync(app);

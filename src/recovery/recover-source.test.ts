@@ -38,7 +38,7 @@ beforeEach(async () => {
 afterEach(() => bench.remove());
 
 describe('a damaged table', () => {
-  it('is rebuilt row by row, newer rows included; others stay as they were, and the original is kept', async () => {
+  it('F32, Z-28, Z-94, Z-97, Z-D14: is rebuilt row by row, newer rows included; others stay as they were, and the original is kept', async () => {
     makeDatabase(app);
     makeDatabase(bench.path('other.db'), { journalMode: 'wal' });
     const older = await bench.snapshot(['app.db', 'other.db']);
@@ -83,7 +83,7 @@ describe('a damaged table', () => {
     expect(await bench.recover()).toMatchObject({ ok: true, recovered: 0 });
   });
 
-  it('passes over snapshots that failed their check, and those whose content is damaged', async () => {
+  it('Z-D7, Z-68: passes over snapshots that failed their check, and those whose content is damaged', async () => {
     makeDatabase(app);
     const sound = await bench.snapshot(['app.db']);
     query(app, (database) => addNotes(database, 601, 605));
@@ -104,7 +104,7 @@ describe('a damaged table', () => {
     ['cut short', () => truncateSync(app, PAGE_BYTES * 10)],
     ['robbed of its header', () => overwrite(app, 0, Buffer.alloc(100, 0x55))],
     ['robbed of its first page', () => zeroPage(app, 1)],
-  ])('rolls back a file %s', async (_what, damage) => {
+  ])('Z-68: rolls back a file %s', async (_what, damage) => {
     makeDatabase(app, { journalMode: 'wal' });
     await bench.snapshot(['app.db']);
     const captured = contentsOf(app);
@@ -115,7 +115,7 @@ describe('a damaged table', () => {
     expect(bench.names()).toEqual(['app.db']);
   });
 
-  it('recovers from damage anywhere, or leaves the file alone: never a file that fails its check', async () => {
+  it('Z-92, Z-95: recovers from damage anywhere, or leaves the file alone: never a file that fails its check', async () => {
     makeDatabase(app, { rows: 200 });
     await bench.snapshot(['app.db']);
     const captured = contentsOf(app);
@@ -157,29 +157,34 @@ describe('damage that can be derived again', () => {
     ['the list of free pages', () => overwrite(app, 32, Buffer.from([0, 9, 9, 9]))],
     ['the full-text data', index('search_data')],
     ['the full-text term index', index('search_idx')],
-  ])('%s: rebuilt with every row, also those newer than the snapshot', async (_what, damage) => {
-    makeDatabase(app, { rows: 2_000 });
-    await bench.snapshot(['app.db']);
-    query(app, (database) => {
-      addNotes(database, 2_001, 2_050);
-      database.exec('CREATE TABLE doomed AS SELECT * FROM notes; DROP TABLE doomed');
-      database.exec('DELETE FROM tags WHERE id = 17');
-    });
-    const truth = contentsOf(app);
-    damage();
-    expect(checkDatabase(app, 'quick', { readonly: true }).ok).toBe(false);
+  ])(
+    'F33, Z-98: %s: rebuilt with every row, also those newer than the snapshot',
+    async (_what, damage) => {
+      makeDatabase(app, { rows: 2_000 });
+      await bench.snapshot(['app.db']);
+      query(app, (database) => {
+        addNotes(database, 2_001, 2_050);
+        database.exec('CREATE TABLE doomed AS SELECT * FROM notes; DROP TABLE doomed');
+        database.exec('DELETE FROM tags WHERE id = 17');
+      });
+      const truth = contentsOf(app);
+      damage();
+      expect(checkDatabase(app, 'quick', { readonly: true }).ok).toBe(false);
 
-    expect(await bench.recover()).toMatchObject({ ok: true, recovered: 1 });
+      expect(await bench.recover()).toMatchObject({ ok: true, recovered: 1 });
 
-    expect(contentsOf(app)).toEqual(truth);
-    expect(checkDatabase(app, 'full').ok).toBe(true);
-    const [report] = await listReports(bench.state);
-    expect(report).toMatchObject({ rung: 'reindex', snapshot: null });
-    expect(report!.rows.every(({ lost, stale, filled }) => lost + stale + filled === 0)).toBe(true);
-  });
+      expect(contentsOf(app)).toEqual(truth);
+      expect(checkDatabase(app, 'full').ok).toBe(true);
+      const [report] = await listReports(bench.state);
+      expect(report).toMatchObject({ rung: 'reindex', snapshot: null });
+      expect(report!.rows.every(({ lost, stale, filled }) => lost + stale + filled === 0)).toBe(
+        true,
+      );
+    },
+  );
 
   it.each(['tags', 'notes'])(
-    'is not what it is when table %s lost its tree without a trace but ownerless pages',
+    'Z-95: is not what it is when table %s lost its tree without a trace but ownerless pages',
     async (table) => {
       makeDatabase(app);
       query(app, (database) => database.exec('CREATE TABLE empty(a, b, c, d)'));
@@ -282,7 +287,7 @@ describe('a WAL that belongs to another database', () => {
 });
 
 describe('several databases', () => {
-  it('one that cannot be repaired does not keep another from being repaired', async () => {
+  it('Z-27, Z-67, Z-D8: one that cannot be repaired does not keep another from being repaired', async () => {
     makeDatabase(app);
     makeDatabase(bench.path('beyond.db'));
     zeroPage(app, rootPage(app, 'notes'));
@@ -308,7 +313,7 @@ describe('several databases', () => {
     await expect(bench.recover({}, quietActivity(controller.signal))).rejects.toThrow('stop');
   });
 
-  it('reports a database of the snapshot that is gone, and creates none', async () => {
+  it('F31, Z-91, Z-93, Z-D33: reports a database of the snapshot that is gone, and creates none', async () => {
     makeDatabase(app);
     makeDatabase(bench.path('other.db'));
     await bench.snapshot(['app.db', 'other.db']);

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listQuarantine, quarantineFamilyByCopy } from '../files/quarantine/quarantine.ts';
 import type { Activity } from '../kernel/activity.ts';
@@ -9,9 +9,12 @@ import type { JournalMode } from '../sqlite/header.ts';
 import { type Choice, type ChosenCandidate, chooseCandidate } from './choose-candidate.ts';
 import { openDamagedCopies } from './damaged-copies.ts';
 import { readHeader } from './harmless-check.ts';
+import { healQuickly } from './heal-quickly.ts';
 import { installCandidate } from './install-candidate.ts';
+import { keepRejects } from './keep-rejects.ts';
 import { type LossPolicy, objectionTo } from './loss-policy.ts';
 import { ownFamily } from './own-family.ts';
+import type { RecoveryReport } from './report.ts';
 import type { SnapshotDatabases } from './snapshot-databases.ts';
 import { SnapshotImages } from './snapshot-images.ts';
 
@@ -28,6 +31,8 @@ export interface RepairRequest {
   readonly policy: LossPolicy;
   /** Of the family that the check found damaged. */
   readonly fingerprint: string;
+  /** What the check said. */
+  readonly messages: readonly string[];
   /** It passes its checks, and yet was found to have rotted. */
   readonly rotten: boolean;
   readonly dryRun: boolean;
@@ -41,6 +46,8 @@ export interface Repair extends Choice {
   /** Why the policy does not let the chosen one be installed, as half a sentence. */
   readonly objection: string | null;
   readonly quarantineId: string | null;
+  /** Rows that salvage found and put into no table, kept beside the quarantined family. */
+  readonly rejects?: RecoveryReport['rejects'];
 }
 
 export async function journalModeOf(
@@ -115,10 +122,10 @@ export async function chooseRepair(
 async function install(
   request: RepairRequest,
   chosen: ChosenCandidate,
-  found: { readonly expected: FamilyStat; readonly quarantineId: string },
+  expected: FamilyStat,
   clock: Clock,
   activity: Activity,
-): Promise<string> {
+): Promise<string | null> {
   activity.progress({ phase: 'install' });
   const { stateDirectory, scratchDirectory, jobId, sourceId, forbiddenPaths, database } = request;
   return installCandidate(
@@ -131,14 +138,45 @@ async function install(
       database,
       candidate: chosen.path,
       note: noteOf(chosen),
-      ...found,
+      expected,
     },
     clock,
     activity,
   );
 }
 
+/** The short way where it does, else every candidate that may do. */
+async function choose(
+  request: RepairRequest,
+  clock: Clock,
+  activity: Activity,
+): Promise<{ choice: Choice & { sound: boolean }; copy: FamilyCopy }> {
+  const { database, snapshots, scratchDirectory, dryRun, messages, policy } = request;
+  if (snapshots !== null && !request.rotten && !dryRun) {
+    const about = {
+      database,
+      snapshots,
+      messages,
+      scratchDirectory: join(scratchDirectory, 'quick'),
+    };
+    const healed = await healQuickly(about, activity, clock);
+    const objection =
+      healed === null ? null : objectionTo(healed.choice.chosen!, false, policy, clock.nowMs());
+    // What policy objects to may be had in a way that it does not object to.
+    if (healed !== null && objection === null) {
+      return { ...healed, choice: { ...healed.choice, sound: false } };
+    }
+    await rm(about.scratchDirectory, { recursive: true, force: true });
+  }
+  const pristine = join(scratchDirectory, 'pristine');
+  await mkdir(pristine, { recursive: true, mode: 0o700 });
+  const copy = await copyFamily(database, pristine, { clock, signal: activity.signal });
+  return { choice: await chooseRepair({ ...request, all: dryRun }, copy, activity), copy };
+}
+
 /**
+ * The damaged family is kept: by the swap that replaces it, or, where nothing replaces it, as a copy. Until then it
+ * stands where it was, and only copies are opened.
  * @throws TARGET_BUSY, BUSY when somebody uses the database; TIMEOUT; NO_SPACE and other errors of the disk. In every
  *   case the database is as it was.
  */
@@ -147,21 +185,20 @@ export async function repairDatabase(
   clock: Clock,
   activity: Activity,
 ): Promise<Repair> {
-  const { database, scratchDirectory, dryRun } = request;
-  activity.progress({ phase: 'quarantine' });
-  const quarantineId = dryRun ? null : await quarantineOnce(request, clock, activity);
-  const options = { clock, signal: activity.signal };
-  const pristine = join(scratchDirectory, 'pristine');
-  await mkdir(pristine, { recursive: true, mode: 0o700 });
-  const copy = await copyFamily(database, pristine, options);
-  const choice = await chooseRepair({ ...request, all: dryRun }, copy, activity);
+  const { choice, copy } = await choose(request, clock, activity);
   const { chosen, onlyDoubtful } = choice;
   const objection =
     chosen === null ? null : objectionTo(chosen, onlyDoubtful, request.policy, clock.nowMs());
-  if (chosen === null || objection !== null || quarantineId === null) {
+  if (request.dryRun) return { ...choice, objection, installed: false, quarantineId: null };
+  if (chosen === null || objection !== null) {
+    activity.progress({ phase: 'quarantine' });
+    const quarantineId = await quarantineOnce(request, clock, activity);
     return { ...choice, objection, installed: false, quarantineId };
   }
-  const found = { expected: copy.stat, quarantineId };
-  const kept = await install(request, chosen, found, clock, activity);
-  return { ...choice, objection, installed: true, quarantineId: kept };
+  const quarantineId = await install(request, chosen, copy.stat, clock, activity);
+  const rejects =
+    quarantineId === null
+      ? null
+      : await keepRejects(request.stateDirectory, quarantineId, chosen, activity);
+  return { ...choice, objection, installed: true, quarantineId, rejects };
 }

@@ -117,6 +117,8 @@ export const recoveryReport = z.object({
   rows: z.array(tableRows),
   /** What became of the rows of a database that was built row by row; null for any other repair. */
   salvage: salvageReport.nullable().default(null),
+  /** Where the rows are that salvage found and put into no table, as JSON lines; absent or null without any. */
+  rejects: z.object({ file: z.string(), bytes: z.number().nonnegative() }).nullable().optional(),
   /** The snapshot that the chosen candidate took content from. */
   snapshot: z
     .object({ id: z.string(), capturedAt: z.string(), ageMs: z.number().nonnegative() })

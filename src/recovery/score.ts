@@ -7,7 +7,7 @@ import { compareTable, countRows } from './table-rows.ts';
 /** Rows of a candidate against the rows of another file: what is kept, what is not. */
 
 /** Names of the tables that hold an application's own rows: no shadow tables that are derived, nothing of SQLite's. */
-function contentTables(schema: readonly SchemaObject[]): string[] {
+export function contentTables(schema: readonly SchemaObject[]): string[] {
   const derived = new Set(fullTextTables(schema).flatMap((table) => [...table.derived]));
   return schema
     .filter(({ type, rootPage }) => type === 'table' && rootPage > 0)

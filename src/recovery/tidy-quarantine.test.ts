@@ -40,7 +40,7 @@ describe('tidying the quarantine', () => {
     expect(await listQuarantine(bench.state)).toEqual([]);
   });
 
-  it('keeps the damaged file of a repair that lost rows', async () => {
+  it('F34, Z-D14: keeps the damaged file of a repair that lost rows', async () => {
     await bench.snapshot(['app.db']);
     query(app, (database) => addNotes(database, 601, 605));
     zeroPage(app, 1);

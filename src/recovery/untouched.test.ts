@@ -128,7 +128,7 @@ describe('a database in use', () => {
     await user.exec(`INSERT INTO tags(note, tag) VALUES(1, 'after')`);
   });
 
-  it('that is locked is busy, not corrupt', async () => {
+  it('Z-89: that is locked is busy, not corrupt', async () => {
     makeDatabase(app);
     const user = await child(app);
     await user.exec('BEGIN EXCLUSIVE');
@@ -155,7 +155,7 @@ describe('a database in use', () => {
 });
 
 describe('what waits for a person', () => {
-  it('damage with no sound snapshot: bytes untouched, and later boots add nothing', async () => {
+  it('Z-69, Z-D9, Z-D33: damage with no sound snapshot: bytes untouched, and later boots add nothing', async () => {
     makeDatabase(app);
     zeroPage(app, rootPage(app, 'notes'));
     await bench.snapshot(['app.db'], { check: { ok: false, messages: ['Tree 2 page 2: bad'] } });
@@ -194,7 +194,7 @@ describe('what waits for a person', () => {
     expect(await bench.recover()).toMatchObject({ recovered: 1 });
   });
 
-  it('an encrypted file is called encrypted and left alone', async () => {
+  it('Z-89: an encrypted file is called encrypted and left alone', async () => {
     makeDatabase(app);
     await bench.snapshot(['app.db']);
     writeFileSync(app, randomBytes(200 * 1024));
@@ -205,7 +205,7 @@ describe('what waits for a person', () => {
     expect(portrait(bench.data)).toEqual(before);
   });
 
-  it('check-only never repairs', async () => {
+  it('F31, Z-66: check-only never repairs', async () => {
     makeDatabase(app);
     zeroPage(app, rootPage(app, 'notes_title'));
     const before = portrait(bench.data);

@@ -40,6 +40,11 @@ export function isCorruptionCode(code: string | undefined): boolean {
   return code?.startsWith('SQLITE_CORRUPT') === true || code === 'SQLITE_NOTADB';
 }
 
+/** A full-text table without its version says so as if SQLite were too old for it. */
+function isFullTextFormatLost(error: unknown): boolean {
+  return /^invalid fts5 file format \(found 0,/.test(messageOf(error));
+}
+
 /** True for codes that mean that another connection is in the way: the same call may succeed later. */
 export function isBusyCode(code: string | undefined): boolean {
   return /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code ?? '');
@@ -64,7 +69,7 @@ function collect(rows: Iterable<unknown>): ConnectionCheck {
       if (messages.length >= CHECK_MESSAGES_MAX) break;
     }
   } catch (error) {
-    thrown = systemCode(error);
+    thrown = isFullTextFormatLost(error) ? 'SQLITE_CORRUPT_VTAB' : systemCode(error);
     if (!isCorruptionCode(thrown)) throw error;
     messages.push(messageOf(error).slice(0, MESSAGE_CHARACTERS_MAX));
   }

@@ -128,3 +128,85 @@ describe('findings of the SQLite that is bundled', () => {
     expect(parseFinding('database disk image is malformed')).toEqual({ about: 'file' });
   });
 });
+
+describe('every form of a finding', () => {
+  const tree = (rootPage: number, page: number | null): Finding => ({
+    about: 'tree',
+    rootPage,
+    page,
+  });
+  const space: Finding = { about: 'space' };
+  const FORMS: readonly (readonly [string, Finding])[] = [
+    ...[
+      'btreeInitPage() returns error code 11',
+      'unable to get the page. error code=522',
+      'free space corruption',
+      'Rowid 0 out of order',
+      'Multiple uses for byte 3650 of page 9',
+      'Fragmentation of 65 bytes reported as 0 on page 9',
+    ].map((body) => [`Tree 4 page 9: ${body}`, tree(4, 9)] as const),
+    ...[
+      'Rowid 12 out of order',
+      'Offset 70000 out of range 20..4096',
+      'Extends off end of page',
+      '2nd reference to page 31',
+      'invalid page number 96',
+      'failed to get page 12',
+      'overflow list length is 1 but should be 3',
+      'Child page depth differs',
+    ].map((body) => [`Tree 4 page 9 cell 2: ${body}`, tree(4, 9)] as const),
+    ['Tree 4 page 9 right child: Child page depth differs', tree(4, 9)],
+    ['Tree 1 page 1 cell 0: invalid page number 77', tree(1, 1)],
+    ['Tree 12: 2nd reference to page 3', tree(12, null)],
+    ['Freelist: size is 3 but should be 4', { about: 'freelist' }],
+    ['Freelist: 2nd reference to page 6', { about: 'freelist' }],
+    ['Freelist: freelist leaf count too big on page 7', { about: 'freelist' }],
+    ['Freelist: invalid page number 99999', { about: 'freelist' }],
+    ['Freelist: failed to get page 8', { about: 'freelist' }],
+    ['Page 17: never used', space],
+    ['Page 2: pointer map referenced', space],
+    ['Bad ptr map entry key=9 expected=(5,4) got=(1,0)', space],
+    ['Failed to read ptrmap key=9', space],
+    ['max rootpage (9) disagrees with header (4)', space],
+    ['incremental_vacuum enabled with a max rootpage of zero', space],
+    ['row 7 missing from index by title', { about: 'index', index: 'by title' }],
+    ['row 7 values differ from index i', { about: 'index', index: 'i' }],
+    ['wrong # of entries in index i', { about: 'index', index: 'i' }],
+    ['non-unique entry in index i', { about: 'index', index: 'i' }],
+    ['rowid not at end-of-record for row 7 of index i', { about: 'index', index: 'i' }],
+    ['row not in PRIMARY KEY order for pairs', { about: 'table', table: 'pairs' }],
+    ['NULL value in notes.title', { about: 'constraint', table: 'notes' }],
+    ['NUMERIC value in notes.title', { about: 'constraint', table: 'notes' }],
+    ['TEXT value in notes.size', { about: 'constraint', table: 'notes' }],
+    ['non-INT value in exact.i', { about: 'constraint', table: 'exact' }],
+    ['CHECK constraint failed in notes', { about: 'constraint', table: 'notes' }],
+    [
+      'malformed inverted index for FTS5 table main.search',
+      { about: 'full-text', table: 'search' },
+    ],
+    [
+      'unable to validate the inverted index for FTS5 table main.search: database disk image is malformed',
+      { about: 'full-text', table: 'search' },
+    ],
+    [
+      'fts5: corruption found reading blob 10 from table "search"',
+      { about: 'full-text', table: 'search' },
+    ],
+    ['database disk image is malformed', { about: 'file' }],
+    ['malformed database schema (t) - invalid rootpage', { about: 'file' }],
+    ['file is not a database', { about: 'file' }],
+  ];
+
+  it.each(FORMS)('%s', (message, finding) => {
+    expect(parseFinding(message)).toEqual(finding);
+  });
+
+  it('is a finding of its own where one row of the check holds many, under a heading', () => {
+    for (const name of ['notes', 'pairs']) overwrite(rootOf(name), Buffer.alloc(PAGE_BYTES));
+    const { messages } = checkDatabase(path, 'full');
+    expect(messages.length).toBeGreaterThan(2);
+    for (const message of messages) expect(message).not.toMatch(/\n|^\*\*\*/);
+    const trees = findings().flatMap((each) => (each.about === 'tree' ? [each.rootPage] : []));
+    expect(trees).toEqual(expect.arrayContaining([rootOf('notes'), rootOf('pairs')]));
+  });
+});

@@ -2,6 +2,7 @@ import type { Activity } from '../../kernel/activity.ts';
 import type { FamilyStat } from '../../sqlite/family.ts';
 import type { JournalMode } from '../../sqlite/header.ts';
 import type { Damage } from '../damage.ts';
+import type { ForeignRows } from '../foreign-rows.ts';
 import type { SalvageReport } from '../report.ts';
 import type { DatabaseSnapshot } from '../snapshot-databases.ts';
 import type { SnapshotImages } from '../snapshot-images.ts';
@@ -59,6 +60,8 @@ export interface BuiltCandidate {
   readonly doubtfulRows: number;
   /** It is proven to be, byte for byte, what the application last wrote: no row that differs from it is lost. */
   readonly exact?: boolean;
+  /** Rows of the damaged file that it left out because they cannot be rows of the tables they stand in. */
+  readonly foreignRows?: readonly ForeignRows[];
   /** For the report: what was done, beyond the attempt's label. */
   readonly detail?: string;
   /** Present when it was built row by row. */

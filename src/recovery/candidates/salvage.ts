@@ -52,7 +52,7 @@ function attempt(
     async build(directory) {
       const damaged = await copyFamilyAside(pristine, directory, sidecars, activity);
       if ((await bytesOf(`${damaged}-journal`)) !== null) rollBackJournal(damaged);
-      const { path, report, doubtfulRows } = await salvageDatabase(
+      const { path, report, foreignRows, doubtfulRows } = await salvageDatabase(
         {
           damaged,
           snapshot: newest?.image ?? null,
@@ -62,7 +62,7 @@ function attempt(
         activity,
       );
       settle(path, journalMode);
-      return { path, doubtfulRows, salvage: report };
+      return { path, doubtfulRows, foreignRows, salvage: report };
     },
   };
 }

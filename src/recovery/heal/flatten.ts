@@ -10,6 +10,9 @@ import { bytesOf } from '../family-copies.ts';
 /** A page count that damage made up must not make a file that fills the disk. */
 const GROWTH_MAX = 4;
 
+/** A page of these is of no kind and leads nowhere; one of zeros would be a sound end of an overflow chain. */
+const LOST_BYTE = 0xff;
+
 /** SQLite plays a hot journal back before it looks at the file itself. */
 function playJournal(path: string): void {
   const database = openCopy(path);
@@ -31,7 +34,7 @@ function pagesExpected(filePages: number, stated: number, { pageCount }: Manifes
 
 /**
  * Makes one file of a private copy of a family, whatever its page 1 looks like: its journal played back, the commits
- * of its WAL written into it, and pages that are missing at its end there again, all zeros.
+ * of its WAL written into it, and pages that are missing at its end there again, so that none of them reads well.
  * @returns its pages
  */
 export async function flattenCopy(path: string, known: ManifestDatabase): Promise<number> {
@@ -47,9 +50,13 @@ export async function flattenCopy(path: string, known: ManifestDatabase): Promis
     const { header, walFrames } = source;
     const stated = header?.versionValidFor === header?.changeCounter ? header?.pageCount : 0;
     pageCount = walFrames > 0 ? source.pageCount : pagesExpected(filePages, stated ?? 0, known);
-    for (let page = 1; walFrames > 0 && page <= pageCount; page += 1) {
-      const bytes = source.read(page);
-      if (bytes !== null) writeSync(handle, bytes, 0, bytes.length, (page - 1) * pageBytes);
+    const wholePages = Math.floor(fstatSync(handle).size / pageBytes);
+    const lost = Buffer.alloc(pageBytes, LOST_BYTE);
+    for (let page = walFrames > 0 ? 1 : wholePages + 1; page <= pageCount; page += 1) {
+      const bytes = walFrames > 0 ? source.read(page) : null;
+      const isWhole = page <= wholePages || bytes?.length === pageBytes;
+      const content = isWhole ? bytes : lost;
+      if (content !== null) writeSync(handle, content, 0, content.length, (page - 1) * pageBytes);
     }
     ftruncateSync(handle, pageCount * pageBytes);
   } finally {

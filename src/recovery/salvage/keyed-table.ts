@@ -30,9 +30,11 @@ interface OpenLeaf {
   gap: boolean;
 }
 
+type Compare = (left: IndexKey, right: IndexKey) => number;
+
 /**
- * One WITHOUT ROWID table. Its pages look like those of any index, so that none is taken over from elsewhere: what its
- * tree does not hold comes from the snapshot.
+ * One WITHOUT ROWID table. Its pages look like those of any index, so that none is taken over that was not its own in
+ * the snapshot: what its tree does not hold comes from there.
  */
 export class KeyedTable {
   readonly shape: TableShape;
@@ -42,6 +44,7 @@ export class KeyedTable {
   readonly #lost: LostKeys[] = [];
   readonly #displaced: IndexRow[] = [];
   #leaf: OpenLeaf | null = null;
+  #compare: Compare | null = null;
 
   constructor(target: SalvageTarget, shape: TableShape) {
     this.#target = target;
@@ -55,6 +58,7 @@ export class KeyedTable {
     const compare = compareKeys(
       this.shape.key.map((column) => ({ ...column, descending: descends && column.descending })),
     );
+    this.#compare = compare;
     for (const event of walkIndex(source, root, claims, compare)) {
       if (event.type === 'row') await this.#row(event, source.usableBytes);
       else if (event.type === 'leaf') this.#openLeaf(event);
@@ -112,19 +116,48 @@ export class KeyedTable {
   }
 
   /** A row out of place belongs to this table where the table lost rows: it may as well be an entry of an index. */
-  async #placeDisplaced(compare: (left: IndexKey, right: IndexKey) => number): Promise<void> {
+  async #placeDisplaced(compare: Compare): Promise<void> {
     for (const row of this.#displaced) {
-      const within = this.#lost.some(
-        ({ after, upTo }) =>
-          (after === null || compare(row.values, after) > 0) &&
-          (upTo === null || compare(row.values, upTo) <= 0),
-      );
-      if (within) await this.#insert(row, row.page, 'displaced');
+      if (this.#lost.some((range) => isWithin(row.values, range, compare)))
+        await this.#insert(row, row.page, 'displaced');
       else this.#reject(row, row.page, 'out of place, and none is missing there');
     }
   }
 
-  async #insert(record: SqliteRecord, page: number, rank: 'inPlace' | 'displaced'): Promise<void> {
+  /** True when pages of its tree are missing, so that some of its leaves may hang nowhere. */
+  get hasLostPages(): boolean {
+    return this.#compare !== null && this.#lost.some(({ cell }) => !cell);
+  }
+
+  /** Takes over a leaf that was its own and hangs nowhere, where all of its rows lie among those that are lost. */
+  async adoptLeaf(source: PageSource, page: number, claims: Claims): Promise<void> {
+    const compare = this.#compare;
+    const events = [...walkIndex(source, page, claims, compare)];
+    const rows = events.filter((event) => event.type === 'row');
+    const [first, last] = [rows[0], rows.at(-1)];
+    const isOwn = (row: IndexRow): boolean =>
+      row.displaced !== true &&
+      row.values.length === this.shape.stored.length &&
+      misfitOf(this.shape, row) === null &&
+      !hasEmptiedText(row, 'index-leaf', source.usableBytes);
+    if (compare === null || first === undefined || last === undefined) return;
+    const range = this.#lost.find(
+      (each) => isWithin(first.values, each, compare) && isWithin(last.values, each, compare),
+    );
+    if (range === undefined || rows.length + 1 < events.length || !rows.every(isOwn)) return;
+    for (const row of rows) await this.#insert(row, page, 'adopted');
+    // Between its first and its last row the leaf is all there was.
+    const { reason, cell } = range;
+    const before = { after: range.after, upTo: first.values, reason, cell };
+    const behind = { after: last.values, upTo: range.upTo, reason, cell };
+    this.#lost.splice(this.#lost.indexOf(range), 1, before, behind);
+  }
+
+  async #insert(
+    record: SqliteRecord,
+    page: number,
+    rank: 'inPlace' | 'displaced' | 'adopted',
+  ): Promise<void> {
     const result = this.#inserter.insert(null, record);
     if (result.inserted) this.tally[rank] += 1;
     else this.#reject(record, page, result.reason);
@@ -164,3 +197,6 @@ export class KeyedTable {
     return this.tally.lost + this.#lost.filter(({ cell }) => !cell).length;
   }
 }
+
+const isWithin = (key: IndexKey, { after, upTo }: KeyRange, compare: Compare): boolean =>
+  (after === null || compare(key, after) > 0) && (upTo === null || compare(key, upTo) <= 0);

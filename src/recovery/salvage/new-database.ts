@@ -6,7 +6,10 @@ import type { SalvageSchema } from './salvage-schema.ts';
 
 /** The empty database that rows are salvaged into, and what is made of it once they are in. */
 
-/** What of a header the application may rely on. */
+/**
+ * What of a header the application may rely on. Not the reserved bytes at the end of each page: an extension that checks
+ * or encrypts what it keeps there would find it missing, while pages without any are read by all.
+ */
 export interface DatabaseTraits {
   readonly pageBytes: number;
   readonly encoding: TextEncoding;

@@ -1,4 +1,4 @@
-import type { DeferredPage } from './deferred-rows.ts';
+import type { DeferredPage, DeferredRow } from './deferred-rows.ts';
 import type { RowidTable } from './rowid-table.ts';
 import type { SalvageTarget } from './salvage-target.ts';
 
@@ -6,6 +6,14 @@ import type { SalvageTarget } from './salvage-target.ts';
 
 /** Name of the table that a page belonged to in the snapshot; null where it does not say. */
 export type FormerOwner = (page: number) => string | null;
+
+export interface PlacingFacts {
+  readonly formerOwner: FormerOwner;
+  /** Pages of no tree beyond this one may be free ones, which hold deleted rows. */
+  readonly accountedPages: number;
+  /** True when the snapshot has the very same row. */
+  isKnown(table: RowidTable, row: DeferredRow): boolean;
+}
 
 interface PageKeys {
   readonly first: bigint;
@@ -40,23 +48,29 @@ function readKeys(
 
 /**
  * A table that lost the rows in whose range the page's keys lie. Of several, the one in whose tree the page hangs, or
- * that had it in the snapshot. In a run of several rows, beside others in their place, the order vouches for keys that
- * lie nowhere lost: then it was the key above the page that changed. A single such row may have got its key from the damage.
+ * that had it in the snapshot. In a run of several rows, beside others in their place or where the table always had
+ * them, the order vouches for keys that lie nowhere lost: then it was the key above the page that changed. A single such
+ * row may have got its key from the damage.
  */
 function tableFor(
   { page, owner }: DeferredPage,
   { first, last, ascending, count, fitting }: PageKeys,
-  formerOwner: FormerOwner,
+  { formerOwner, accountedPages }: PlacingFacts,
 ): RowidTable | null {
   const vacant = fitting.filter(({ lost }) => lost.covers(first, last));
   const named = (name: string | null): RowidTable | undefined =>
     vacant.find(({ shape }) => shape.name === name);
+  if (owner === null && page > accountedPages) {
+    // It may as well be a free page: only what no other table could have had is taken for lost.
+    return named(formerOwner(page)) ?? (fitting.length === 1 ? (vacant[0] ?? null) : null);
+  }
   if (vacant.length === 1) return vacant[0]!;
   if (vacant.length > 1) return named(owner) ?? named(formerOwner(page)) ?? null;
   if (owner === null) return orphanOf(fitting, formerOwner(page));
   if (!ascending || count < 2) return null;
   const own = fitting.find(({ shape }) => shape.name === owner);
-  return own === undefined || own.foreignPages.has(page) ? null : own;
+  if (own === undefined) return null;
+  return own.foreignPages.has(page) && formerOwner(page) !== owner ? null : own;
 }
 
 /** A page that is neither free nor in any tree was in one that lost it without a trace. */
@@ -74,16 +88,16 @@ function orphanOf(fitting: readonly RowidTable[], former: string | null): RowidT
 export async function placeDeferred(
   target: SalvageTarget,
   tables: readonly RowidTable[],
-  formerOwner: FormerOwner,
+  facts: PlacingFacts,
 ): Promise<number> {
   let homeless = 0;
   for (const page of target.deferred.pages()) {
     const keys = readKeys(target, page, tables);
     if (keys === null) continue;
-    const table = tableFor(page, keys, formerOwner);
+    const table = tableFor(page, keys, facts);
     if (table === null) {
-      rejectAll(target, page, tables);
-      if (page.owner === null) homeless += keys.count;
+      await settleRest(target, page, tables, facts);
+      if (page.owner === null && page.page <= facts.accountedPages) homeless += keys.count;
       continue;
     }
     const rank = page.owner === null ? 'adopted' : 'displaced';
@@ -96,14 +110,23 @@ export async function placeDeferred(
   return homeless;
 }
 
-function rejectAll(target: SalvageTarget, page: DeferredPage, tables: readonly RowidTable[]): void {
+/** Of a page that is no table's as a whole: rows that its tree had in the snapshot already, and that are as they were. */
+async function settleRest(
+  target: SalvageTarget,
+  page: DeferredPage,
+  tables: readonly RowidTable[],
+  facts: PlacingFacts,
+): Promise<void> {
   const owner = tables.find(({ shape }) => shape.name === page.owner);
   const reason = 'no table, or more than one, lost rows like this one';
-  for (const { rowid, record } of target.deferred.rows(page)) {
-    if (owner !== undefined) owner.reject(rowid, record, page.page, reason);
+  for (const row of target.deferred.rows(page)) {
+    const { rowid, record } = row;
+    if (owner !== undefined && facts.isKnown(owner, row)) {
+      await owner.adopt(rowid, record, page.page, 'displaced');
+    } else if (owner !== undefined) owner.reject(rowid, record, page.page, reason);
     else {
-      const row = { table: null, key: String(rowid), reason, page: page.page };
-      target.reject(row, record.values);
+      const about = { table: null, key: String(rowid), reason, page: page.page };
+      target.reject(about, record.values);
     }
   }
 }

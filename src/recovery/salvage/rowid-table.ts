@@ -15,6 +15,9 @@ import type { SnapshotTable } from './snapshot-rows.ts';
 import { TableInserter } from './table-inserter.ts';
 import type { TableShape } from './table-shape.ts';
 
+/** Beyond it, rows of other tables are no longer told apart in the score. */
+const FOREIGN_MAX = 10_000;
+
 interface OpenLeaf {
   readonly page: number;
   readonly high: bigint | null;
@@ -40,6 +43,8 @@ export class RowidTable {
   readonly adoptedPages = new Set<number>();
   /** Interior or leaf pages that the tree leads to and that could not be followed. */
   readonly lostPages: LostInterval<Integer>[] = [];
+  /** Row ids that stand in its tree with records that none of its rows can have: a page of another table hangs there. */
+  readonly foreignRowids: bigint[] = [];
   readonly #target: SalvageTarget;
   readonly #inserter: TableInserter;
   readonly #askFewest: () => number | null;
@@ -130,7 +135,9 @@ export class RowidTable {
       this.#lose(rowid - 1n, rowid, `page ${row.page} cell ${row.cell}: ${EMPTIED}`);
       return;
     }
-    if (row.displaced === true || this.#misplaced.has(row.page) || this.misfit(row) !== null) {
+    const fits = this.misfit(row) === null;
+    if (!fits && this.foreignRowids.length < FOREIGN_MAX) this.foreignRowids.push(rowid);
+    if (row.displaced === true || this.#misplaced.has(row.page) || !fits) {
       leaf.gap = true;
       const place = { page: row.page, owner: this.shape.name, cell: row.cell };
       this.#target.deferred.add(place, rowid, row.payload);

@@ -56,6 +56,37 @@ describe('pages in each other’s place', () => {
   });
 });
 
+describe('a root pointer of the schema leads elsewhere', () => {
+  function setRoots(roots: Readonly<Record<string, number>>): void {
+    const database = new Database(history.live);
+    database.unsafeMode(true);
+    database.pragma('writable_schema = ON');
+    const set = database.prepare('UPDATE sqlite_schema SET rootpage = ? WHERE name = ?');
+    for (const [name, root] of Object.entries(roots)) set.run(root, name);
+    database.close();
+  }
+
+  it('onto a leaf of another table: that leaf stays where its keys are, and both tables are whole', async () => {
+    history.change((database) => database.exec('DELETE FROM tags WHERE id > 20; VACUUM'));
+    // Its own entry in the schema comes after that of tags.
+    const leaf = middle(history.pagesOf('files').leaves);
+    setRoots({ tags: leaf });
+    expect(compare(history, await salvaged(false))).toEqual(NOTHING);
+  });
+
+  it('onto each other: the indexes tell whose rows they are', async () => {
+    history.change((database) =>
+      database.exec(`CREATE TABLE left(id INT PRIMARY KEY, v); CREATE TABLE right(id INT PRIMARY KEY, v);
+        INSERT INTO left SELECT id, 'left' FROM notes; INSERT INTO right SELECT -id, 'right' FROM notes`),
+    );
+    const [left, right] = [history.pagesOf('left').root, history.pagesOf('right').root];
+    setRoots({ left: right, right: left });
+    const { path } = await history.salvage(false);
+    const { rows } = dumpOf(path) as { rows: unknown };
+    expect(rows).toEqual((dumpOf(history.truth) as { rows: unknown }).rows);
+  });
+});
+
 describe('a leaf is lost', () => {
   it('its rows come from the snapshot as they were then, and all others are kept', async () => {
     const { leaves, rowids } = history.pagesOf('notes');

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity } from '../../kernel/activity.ts';
+import type { ForeignRows } from '../foreign-rows.ts';
 import type { SalvageReport } from '../report.ts';
 import { openDamaged, readHeaderOf } from './damaged-source.ts';
 import { DeferredRows } from './deferred-rows.ts';
@@ -25,6 +26,8 @@ export interface Salvaged {
   /** A single file in rollback mode. */
   readonly path: string;
   readonly report: SalvageReport;
+  /** What SQLite shows in a table of the damaged file although it cannot be its rows. */
+  readonly foreignRows: readonly ForeignRows[];
   /**
    * Rows that may have been there, that are not here and that no snapshot could stand in for. Where a snapshot does,
    * nothing else knows more than what is here.
@@ -33,7 +36,8 @@ export interface Salvaged {
 }
 
 const NEW_NAME = 'salvaged.db';
-const REJECTS_NAME = 'salvage-rejects.jsonl';
+/** Beside the new database. */
+export const REJECTS_NAME = 'salvage-rejects.jsonl';
 
 /**
  * Builds a new database from every row of a damaged one that can still be decoded whole, completed from the snapshot in
@@ -57,10 +61,10 @@ export async function salvageDatabase(
   try {
     const target = new SalvageTarget(database, deferred, rejects, activity);
     const run = new SalvageRun(source, snapshot, target, activity);
-    const { tables, doubtfulRows } = await run.run(request.schemaFrom);
+    const { tables, foreignRows, doubtfulRows } = await run.run(request.schemaFrom);
     const { filledSample } = target;
     const report = { tables, filledSample, rejectedSample: rejects.sample };
-    return { path, report, doubtfulRows };
+    return { path, report, foreignRows, doubtfulRows };
   } finally {
     database.close();
     deferred.close();

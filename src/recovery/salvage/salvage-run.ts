@@ -1,11 +1,15 @@
 import type { Activity } from '../../kernel/activity.ts';
 import { cannot } from '../../kernel/errors.ts';
+import { orphanLeaves } from '../../sqlite/btree/orphan-pages.ts';
+import { readFreelist } from '../../sqlite/format/freelist.ts';
 import type { DatabaseHeader } from '../../sqlite/header.ts';
 import type { SchemaObject } from '../damage.ts';
+import type { ForeignRows } from '../foreign-rows.ts';
 import type { SalvagedTable } from '../report.ts';
 import type { DamagedSource } from './damaged-source.ts';
 import { deferOrphans } from './defer-orphans.ts';
 import { fillRowidTable } from './fill-rowid-table.ts';
+import { adoptKeyedOrphans } from './keyed-orphans.ts';
 import { KeyedTable } from './keyed-table.ts';
 import {
   attachVirtualTables,
@@ -21,10 +25,12 @@ import { mergeSchemas, type SalvageSchema, SEQUENCE_TABLE, sortSchema } from './
 import type { SalvageTarget } from './salvage-target.ts';
 import { readSequences, type Sequences, writeSequences } from './sequences.ts';
 import type { SnapshotSource } from './snapshot-source.ts';
+import { tablesAtTheirRoots } from './table-roots.ts';
 import { readTableShape } from './table-shape.ts';
 
 export interface RunResult {
   readonly tables: SalvagedTable[];
+  readonly foreignRows: readonly ForeignRows[];
   readonly doubtfulRows: number;
 }
 
@@ -55,7 +61,7 @@ export class SalvageRun {
   async run(schemaFrom: 'damaged' | 'snapshot'): Promise<RunResult> {
     const objects = this.#schemaObjects(schemaFrom);
     const schema = sortSchema(objects);
-    if (schema.tables.length === 0 && schema.virtualTables.length === 0) {
+    if (schema.tables.length === 0 && schema.virtualTables.length === 0 && !this.#isEmpty()) {
       throw cannot('RECOVERY_FAILED', 'salvage', 'database', 'no schema can be read');
     }
     const { database } = this.#target;
@@ -65,9 +71,8 @@ export class SalvageRun {
     let homelessRows = 0;
     await this.#target.inTransactions(async () => {
       await this.#walkTables(schema);
-      await deferOrphans(this.#source, this.#target);
-      const formerOwner = (page: number): string | null => this.#snapshot?.ownerOf(page) ?? null;
-      homelessRows = await placeDeferred(this.#target, this.#rowidTables, formerOwner);
+      homelessRows = await this.#placeDeferred();
+      await adoptKeyedOrphans(this.#source, this.#snapshot, this.#keyedTables);
       await this.#fill(schema);
     });
     this.#activity.progress({ phase: 'salvage: indexes' });
@@ -76,6 +81,15 @@ export class SalvageRun {
     attachVirtualTables(database, schema.virtualTables);
     rebuildFullText(database, schema.virtualTables, signal);
     return this.#result(schema, sequences, homelessRows);
+  }
+
+  /** True when the database has no table, and no page that a table could have left. */
+  #isEmpty(): boolean {
+    const { pages, claims, schemaComplete } = this.#source;
+    const freelist = schemaComplete ? readFreelist(pages) : null;
+    if (freelist?.ok !== true) return false;
+    const free = new Set([...freelist.trunks, ...freelist.leaves]);
+    return orphanLeaves(pages, claims, free).next().done === true;
   }
 
   #schemaObjects(schemaFrom: 'damaged' | 'snapshot'): readonly SchemaObject[] {
@@ -108,10 +122,12 @@ export class SalvageRun {
   async #walkTables({ tables }: SalvageSchema): Promise<void> {
     const { pages, claims, header } = this.#source;
     const descends = (header?.schemaFormat ?? DESCENDING_FORMAT) >= DESCENDING_FORMAT;
-    for (const { name, rootPage } of tables) {
+    const { database } = this.#target;
+    const placed = tablesAtTheirRoots(pages, database, this.#source.schema, tables);
+    for (const { name, rootPage } of placed) {
       this.#activity.signal.throwIfAborted();
       this.#activity.progress({ phase: `salvage: ${name}` });
-      const shape = readTableShape(this.#target.database, name)!;
+      const shape = readTableShape(database, name)!;
       if (shape.withoutRowid) {
         const table = new KeyedTable(this.#target, shape);
         this.#keyedTables.push(table);
@@ -126,6 +142,16 @@ export class SalvageRun {
         await table.walk(pages, rootPage, claims);
       }
     }
+  }
+
+  async #placeDeferred(): Promise<number> {
+    const accountedPages = await deferOrphans(this.#source, this.#snapshot, this.#target);
+    return placeDeferred(this.#target, this.#rowidTables, {
+      formerOwner: (page) => this.#snapshot?.ownerOf(page) ?? null,
+      accountedPages,
+      isKnown: ({ shape }, { rowid, record }) =>
+        this.#snapshot?.table(shape, this.#source.pages.encoding)?.has(rowid, record) === true,
+    });
   }
 
   /** An index that is made again needs no rows of old. */
@@ -153,7 +179,10 @@ export class SalvageRun {
     for (const table of keyed) {
       if (!this.#standsIn(table)) doubtfulRows += table.unaccounted;
     }
-    return { tables: [...rowid, ...keyed].map(({ tally }) => tally), doubtfulRows };
+    const foreignRows = rowid
+      .filter(({ foreignRowids }) => foreignRowids.length > 0)
+      .map(({ shape, foreignRowids }) => ({ table: shape.name, rowids: foreignRowids }));
+    return { tables: [...rowid, ...keyed].map(({ tally }) => tally), foreignRows, doubtfulRows };
   }
 
   /** True when the snapshot has the rows that a table lost, as far as they were there then. */

@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { quietActivity } from '../../kernel/activity.ts';
+import { ANY_SCHEMA, anyLayout, anyRow, fillWith } from '../../sqlite/btree/testing/any-rows.ts';
+import { createDatabase, type Layout } from '../../sqlite/btree/testing/layout.ts';
 import { salvageDatabase } from './salvage-database.ts';
 import { dumpOf } from './testing/dump.ts';
 
@@ -23,13 +26,13 @@ function make(fill: (database: Database.Database) => void): void {
   database.close();
 }
 
-async function salvaged(): Promise<string> {
+async function salvaged(name = 'new'): Promise<string> {
   const {
     path: result,
     doubtfulRows,
     report,
   } = await salvageDatabase(
-    { damaged: path, snapshot: null, schemaFrom: 'damaged', directory: join(directory, 'new') },
+    { damaged: path, snapshot: null, schemaFrom: 'damaged', directory: join(directory, name) },
     quietActivity(),
   );
   expect(doubtfulRows).toBe(0);
@@ -132,5 +135,86 @@ describe('a database without damage', () => {
     make((database) => database.exec(`${pragmas}${sql}`));
     const result = await salvaged();
     expect(dumpOf(result)).toEqual(dumpOf(path));
+  });
+
+  it('is salvaged exactly, whatever its rows and its layout', async () => {
+    let run = 0;
+    const rowsOfAnyKind = fc.array(anyRow, { maxLength: 40 });
+    const settings = fc.record({
+      userVersion: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+      applicationId: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+      wal: fc.boolean(),
+      thin: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(anyLayout, rowsOfAnyKind, settings, async (layout, rows, chosen) => {
+        run += 1;
+        path = join(directory, `${run}.db`);
+        const database = createDatabase(path, layout);
+        database.exec(ANY_SCHEMA);
+        database.pragma(`user_version = ${chosen.userVersion}`);
+        database.pragma(`application_id = ${chosen.applicationId}`);
+        database.exec("INSERT INTO words VALUES ('the quick brown fox'), ('over the lazy dog')");
+        if (chosen.wal) database.pragma('journal_mode = WAL');
+        database.transaction(fillWith)(database, rows);
+        if (chosen.thin) database.exec('DELETE FROM keyed WHERE rowid % 3 = 0');
+        database.close();
+        const result = await salvaged(`new-${run}`);
+        expect(dumpOf(result)).toEqual(dumpOf(path));
+      }),
+      { numRuns: 40 },
+    );
+  }, 60_000);
+
+  it.each([512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536])(
+    'is salvaged exactly, of pages of %i bytes, every kind of table on several',
+    async (pageBytes) => {
+      const layout: Layout = {
+        pageBytes,
+        encoding: pageBytes % 3 === 1 ? 'UTF-16be' : 'UTF-8',
+        autoVacuum: pageBytes % 3 === 1 ? 1 : 0,
+        reservedBytes: 8,
+        schemaFormat: pageBytes > 4096 ? 4 : 3,
+      };
+      const database = createDatabase(path, layout);
+      const wide = Math.floor(pageBytes / 5);
+      database.exec(`CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v, d TEXT UNIQUE);
+        CREATE TABLE w(k TEXT, v, PRIMARY KEY(k DESC)) WITHOUT ROWID;
+        ${rows(120, `INSERT INTO t(v, d) SELECT zeroblob(i % ${wide}), 'd' || i FROM n`)};
+        ${rows(120, `INSERT INTO w SELECT 'k' || i, hex(zeroblob(i % ${wide})) FROM n`)};
+        INSERT INTO t(v) VALUES(zeroblob(${pageBytes * 4 + 17})); DELETE FROM t WHERE id = 120;`);
+      database.close();
+      expect(dumpOf(await salvaged())).toEqual(dumpOf(path));
+    },
+  );
+
+  it('keeps what it had in a log that was never checkpointed', async () => {
+    const writer = new Database(path);
+    writer.exec(`PRAGMA page_size = 1024; CREATE TABLE t(v); PRAGMA journal_mode = WAL;
+      PRAGMA wal_autocheckpoint = 0; ${rows(300, "INSERT INTO t SELECT 'row ' || i FROM n")};
+      DELETE FROM t WHERE rowid % 5 = 0;`);
+    const copy = join(directory, 'copy.db');
+    for (const ending of ['', '-wal']) copyFileSync(`${path}${ending}`, `${copy}${ending}`);
+    writer.close();
+    const expected = dumpOf(path);
+    path = copy;
+    expect(dumpOf(await salvaged())).toEqual(expected);
+  });
+
+  it('of no table at all is salvaged as such, its settings kept', async () => {
+    make((database) => {
+      database.exec(`PRAGMA user_version = 7; CREATE TABLE t(v);
+        ${rows(500, "INSERT INTO t SELECT 'row ' || i FROM n")}; DROP TABLE t;`);
+    });
+    expect(dumpOf(await salvaged())).toEqual(dumpOf(path));
+  });
+
+  it('loses its reserved bytes: what extensions keep there does not fit the new pages', async () => {
+    const layout = { pageBytes: 4096, encoding: 'UTF-8', autoVacuum: 0 } as const;
+    createDatabase(path, { ...layout, reservedBytes: 32, schemaFormat: 4 })
+      .exec('CREATE TABLE t(v); INSERT INTO t VALUES(1)')
+      .close();
+    expect(readFileSync(path)[20]).toBe(32);
+    expect(readFileSync(await salvaged())[20]).toBe(0);
   });
 });

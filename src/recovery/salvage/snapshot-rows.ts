@@ -30,6 +30,19 @@ export interface SnapshotRow {
   readonly record: SqliteRecord;
 }
 
+const isNumber = (value: RecordValue): value is number | bigint =>
+  typeof value === 'number' || typeof value === 'bigint';
+
+function isSame(left: RecordValue, right: RecordValue): boolean {
+  if (left instanceof StoredText) {
+    return right instanceof StoredText && left.bytes.equals(right.bytes);
+  }
+  if (Buffer.isBuffer(left)) return Buffer.isBuffer(right) && left.equals(right);
+  // A real number without a fraction is stored as an integer.
+  if (isNumber(left) && isNumber(right)) return !(left < right) && !(left > right);
+  return left === right;
+}
+
 const TEXT = 'text';
 const REAL = 'real';
 
@@ -77,6 +90,18 @@ export class SnapshotTable {
       bound.push(upTo);
     }
     yield* this.#select(conditions, bound);
+  }
+
+  /** True when the row of this id has exactly these values. */
+  has(rowid: bigint, { values }: SqliteRecord): boolean {
+    for (const { record } of this.inRowidRange({ after: rowid - 1n, upTo: rowid })) {
+      const known = record.values;
+      return (
+        known.length === values.length &&
+        known.every((value, index) => isSame(value, values[index]!))
+      );
+    }
+    return false;
   }
 
   *inKeyRange({ after, upTo }: KeyRange): Generator<SnapshotRow> {

@@ -1,9 +1,11 @@
 import type Database from 'better-sqlite3';
 import { Claims } from '../../sqlite/btree/claims.ts';
+import { walkIndex } from '../../sqlite/btree/walk-index.ts';
 import { walkTable } from '../../sqlite/btree/walk-table.ts';
 import { decodePage } from '../../sqlite/format/page.ts';
 import { type FilePageSource, openPageSource } from '../../sqlite/format/page-source.ts';
 import type { DatabaseHeader, TextEncoding } from '../../sqlite/header.ts';
+import { treeKind } from '../candidates/rebuild-derived.ts';
 import { openCopy } from '../candidates/settle.ts';
 import { readSchema, type SchemaObject } from '../damage.ts';
 import { readHeaderOf } from './damaged-source.ts';
@@ -21,6 +23,7 @@ export class SnapshotSource {
   readonly #database: Database.Database;
   #pages: FilePageSource | null = null;
   #owners: Claims | null = null;
+  #keyedOwners: Claims | null = null;
 
   private constructor(path: string, header: DatabaseHeader, database: Database.Database) {
     this.#path = path;
@@ -64,6 +67,29 @@ export class SnapshotSource {
   ownerOf(page: number): string | null {
     const root = this.#claims().ownerOf(page)?.root;
     return this.schema.find(({ rootPage }) => rootPage === root)?.name ?? null;
+  }
+
+  /** The WITHOUT ROWID table that a page belonged to; null when it was none of those. */
+  keyedOwnerOf(page: number): string | null {
+    this.#keyedOwners ??= this.#claimKeyed();
+    const root = this.#keyedOwners.ownerOf(page)?.root;
+    return this.schema.find(({ rootPage }) => rootPage === root)?.name ?? null;
+  }
+
+  #claimKeyed(): Claims {
+    const claims = new Claims();
+    for (const object of this.schema) {
+      if (object.type !== 'table' || object.rootPage === 0 || treeKind(object) === 'table')
+        continue;
+      for (const _ of walkIndex(this.#openPages(), object.rootPage, claims, null));
+    }
+    return claims;
+  }
+
+  /** True when a page was no table's in the snapshot and is as it was then: a free one has no other bytes since. */
+  wasUnowned(page: number, bytes: Buffer | null): boolean {
+    if (bytes === null || this.ownerOf(page) !== null) return false;
+    return this.#openPages().read(page)?.equals(bytes) === true;
   }
 
   /**

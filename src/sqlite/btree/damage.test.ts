@@ -228,6 +228,25 @@ describe('walks of damaged databases', () => {
     for (const each of rows) expect(each.payload.equals(lengths.get(each.rowid)!)).toBe(true);
   });
 
+  it('keep a row whose overflow chain is whole but leads back into itself at its end', () => {
+    const row = walked(sound, 'big').rows[150]!;
+    const path = damaged('loop', (bytes, source) => {
+      const page = decodePage(pageOf(bytes, row.page), row.page, source);
+      if (!page.ok) throw new Error(page.fault);
+      const cellEnd = page.cellOffsets[row.cell - 1] ?? PAGE_BYTES;
+      const first = pageOf(bytes, row.page).readUInt32BE(cellEnd - 4);
+      let last = first;
+      for (let next = first; next !== 0; next = pageOf(bytes, next).readUInt32BE(0)) last = next;
+      expect(last).not.toBe(first);
+      pageOf(bytes, last).writeUInt32BE(first);
+    });
+    const { rows, others } = walked(path, 'big');
+    expect(others).toEqual([]);
+    expect(rows.map(({ payload }) => payload.toString('hex'))).toEqual(
+      walked(sound, 'big').rows.map(({ payload }) => payload.toString('hex')),
+    );
+  });
+
   it('go on behind a cell pointer that leads off the page', () => {
     const leaf = walked(sound, 't').leaves[9]!;
     const path = damaged('pointer', (bytes) => pageOf(bytes, leaf.page).writeUInt16BE(0xffff, 10));

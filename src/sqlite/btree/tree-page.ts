@@ -2,6 +2,7 @@ import { restoreCellCount } from '../format/cell-count.ts';
 import { type BtreePage, decodePage } from '../format/page.ts';
 import { type CheckedCells, checkPage } from '../format/page-check.ts';
 import type { PageSource } from '../format/page-source.ts';
+import { restorePayloadLengths } from '../format/payload-length.ts';
 
 export interface TreePage {
   readonly bytes: Buffer;
@@ -13,10 +14,13 @@ export interface TreePage {
   readonly cellsMissing: boolean;
 }
 
-/** Reads a b-tree page; a damaged number of cells is put right where the bytes of the page prove it. */
+/** Reads a b-tree page; damaged counts of cells and bytes are put right where the bytes of the page prove them. */
 export function readTreePage(source: PageSource, pageNumber: number): TreePage | string {
   const bytes = source.read(pageNumber);
-  if (bytes === null) return `page ${pageNumber} cannot be read`;
+  return bytes === null ? `page ${pageNumber} cannot be read` : openPage(bytes, source, pageNumber);
+}
+
+function openPage(bytes: Buffer, source: PageSource, pageNumber: number): TreePage | string {
   const page = decodePage(bytes, pageNumber, source);
   if (!page.ok) return page.fault;
   const checked = checkPage(bytes, page, source);
@@ -24,12 +28,33 @@ export function readTreePage(source: PageSource, pageNumber: number): TreePage |
   if (faults.length === 0) return { bytes, page, checked, faults, cellsMissing: false };
   const restored = restoreCellCount(bytes, pageNumber, source);
   if (restored === null || dropsSoundCells(checked, restored.checked)) {
+    const lengthened = withOwnLengths(bytes, pageNumber, source, { page, checked });
+    if (lengthened !== null) return lengthened;
     const cellsMissing = hasCellBehindLast(bytes, pageNumber, source, checked);
     return { bytes, page, checked, faults, cellsMissing };
   }
   const stated = bytes.readUInt16BE(page.headerOffset + 3);
   const fault = `the page claims ${stated} cells and holds ${restored.page.cellOffsets.length}`;
   return { bytes, ...restored, faults: [fault], cellsMissing: false };
+}
+
+/** Only where fewer faults are left with the lengths that the records themselves tell. */
+function withOwnLengths(
+  bytes: Buffer,
+  pageNumber: number,
+  source: PageSource,
+  { page, checked }: Pick<TreePage, 'page' | 'checked'>,
+): TreePage | null {
+  const restored = restorePayloadLengths(bytes, page, checked, source);
+  if (restored === null) return null;
+  const now = checkPage(restored, page, source);
+  if (now.faults.length > checked.faults.length) return null;
+  const faults = [
+    'the page holds records of other lengths than it states',
+    ...now.faults.map(({ fault }) => fault),
+  ];
+  const cellsMissing = hasCellBehindLast(restored, pageNumber, source, now);
+  return { bytes: restored, page, checked: now, faults, cellsMissing };
 }
 
 /** A smaller number must not cost cells that can be read: then another field of the page may be what is damaged. */

@@ -10,7 +10,7 @@ export interface Payload {
 }
 
 /**
- * The whole record of a cell. An overflow chain must have exactly the pages that the record needs, each once.
+ * The whole record of a cell. An overflow chain must have exactly the pages that the record needs, each once, and end there.
  * @param bytes the page that the cell is on
  */
 export function readPayload(source: PageSource, bytes: Buffer, cell: Cell): Decoded<Payload> {
@@ -43,6 +43,9 @@ export function readPayload(source: PageSource, bytes: Buffer, cell: Cell): Deco
     left -= take;
     next = page.readUInt32BE(0);
   }
-  if (next !== 0) return faultAt(chainOffset, `the overflow chain goes on to page ${next}`);
+  // The last page may lead back into its own chain: then only that pointer was hit. Any other that goes on casts doubt on
+  // the page itself, or on those before it.
+  if (next !== 0 && !pages.has(next))
+    return faultAt(chainOffset, `the overflow chain goes on to page ${next}`);
   return { ok: true, payload: Buffer.concat(pieces), overflowPages: [...pages] };
 }

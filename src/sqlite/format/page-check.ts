@@ -17,7 +17,7 @@ export interface CheckedCells {
   readonly missingBytes: number;
 }
 
-interface Span {
+export interface Span {
   readonly start: number;
   readonly end: number;
   /** Index of the cell; null for a freeblock. */
@@ -54,7 +54,7 @@ function cellsBelow(contentStart: number, spans: readonly Span[]): Set<number> {
 }
 
 /** The chain of freeblocks ascends, so it ends. */
-function freeblocks(
+export function freeblocks(
   bytes: Buffer,
   page: BtreePage,
   layout: PageLayout,

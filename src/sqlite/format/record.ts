@@ -68,7 +68,8 @@ export function decodeRecord(payload: Buffer, encoding: TextEncoding): Decoded<S
   return { ok: true, values, serialTypes };
 }
 
-function contentBytes(serialType: Integer): number | null {
+/** Bytes of a value of the type; null for a type that does not exist. */
+export function contentBytes(serialType: Integer): number | null {
   if (typeof serialType !== 'number' || serialType < 0) return null;
   if (serialType >= 12) return Math.floor((serialType - 12) / 2);
   return FIXED_BYTES[serialType] ?? null;
