@@ -45,7 +45,7 @@ async function restoredRows(snapshotId: string): Promise<unknown> {
 }
 
 describe('a database as it is found', () => {
-  it('with a WAL of over 50 MiB that nobody checkpoints is restored whole', async () => {
+  it('F12, Z-D4: with a WAL of over 50 MiB that nobody checkpoints is restored whole', async () => {
     const path = join(sandbox.data, 'app.db');
     const child = sandbox.spawn(process.execPath, [hoarder, path, '14000']);
     await new Promise((resolve) => child.stdout!.once('data', resolve));

@@ -53,7 +53,7 @@ async function startCaptured(): Promise<RpcClient> {
 }
 
 describe('changes', () => {
-  it('a burst of writes becomes one snapshot no later than quiet + 2 s after it ends; an idle minute makes none', async () => {
+  it('F41, Z-65, Z-08: a burst of writes becomes one snapshot no later than quiet + 2 s after it ends; an idle minute makes none', async () => {
     const client = await startCaptured();
     const before = await snapshots(client);
     const backup = nextBackup(client);
@@ -72,7 +72,7 @@ describe('changes', () => {
     database.close();
   });
 
-  it('a write while the daemon was down makes one snapshot at its next start', async () => {
+  it('F41, Z-63: a write while the daemon was down makes one snapshot at its next start', async () => {
     const first = await sandbox.start();
     await first.logged('snapshot taken');
     const before = await snapshots(await sandbox.client());

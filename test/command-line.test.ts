@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => sandbox.dispose());
 
 describe('the command line', () => {
-  it('takes, shows, verifies, checks and restores a snapshot', async () => {
+  it('T-47, F23, F-01, F-07, F-16: takes, shows, verifies, checks and restores a snapshot', async () => {
     await sandbox.start();
     expect(await sandbox.json(['status'])).toMatchObject({ ready: true });
     for (const probe of ['live', 'ready']) {

@@ -27,7 +27,7 @@ function makeGigabyte(path: string): void {
 }
 
 describe('the daemon', () => {
-  it('answers status within 50 ms while a 1 GB database is captured', async () => {
+  it('F03, Z-D26: answers status within 50 ms while a 1 GB database is captured', async () => {
     makeGigabyte(join(sandbox.data, 'big.db'));
     await sandbox.start();
     const client = await sandbox.client();
@@ -82,7 +82,7 @@ describe('the daemon', () => {
     expect((await finished(client, next.job.id)).status).toBe('succeeded');
   });
 
-  it('marks a job that its own end interrupted, and cancels cleanly on request', async () => {
+  it('F47, M-38, M-D13, Z-D25: marks a job that its own end interrupted, and cancels cleanly on request', async () => {
     makeGigabyte(join(sandbox.data, 'big.db'));
     const first = await sandbox.start();
     const client = await sandbox.client();

@@ -38,7 +38,7 @@ function addBlob(megabytes: number): void {
 }
 
 describe.skipIf(!canMount)('a full disk (needs root, to mount one)', () => {
-  it('under the repository: the backup says so, what is there stays sound, room lets the next one through', async () => {
+  it('F-D9: under the repository: the backup says so, what is there stays sound, room lets the next one through', async () => {
     mountSmall(sandbox.repository, 24);
     addBlob(4);
     await sandbox.start();

@@ -31,6 +31,8 @@ async function restoreInPlace(snapshotId: string, options: object = {}) {
   const { job } = await client.call('restore.run', {
     snapshotId,
     target: { type: 'in-place' },
+    confirm: 'app',
+    replaceDatabases: true,
     ...options,
   });
   return finished(client, job.id);
@@ -44,7 +46,7 @@ function writeSecondState(): void {
 }
 
 describe('restore in place', () => {
-  it('brings the tree back exactly, and keeps what it replaced in quarantine and a snapshot', async () => {
+  it('T-D1, T-28, T-30, F28, F30: brings the tree back exactly, and keeps what it replaced in quarantine and a snapshot', async () => {
     const before = treeHashes(sandbox.data);
     const { snapshotId } = await snapshot(client);
     writeSecondState();
@@ -65,7 +67,7 @@ describe('restore in place', () => {
     expect(treeHashes(join(checkpoint, 'data'))['app.db']).toBe(second['app.db']);
   });
 
-  it('is refused while the application has the database open, naming the process', async () => {
+  it('C-D2: is refused while the application has the database open, naming the process', async () => {
     const { snapshotId } = await snapshot(client);
     writeSecondState();
     const application = await sandbox.startBank(join(sandbox.data, 'app.db'), 'wal', 3);
@@ -77,7 +79,7 @@ describe('restore in place', () => {
     expect(treeHashes(join(sandbox.data, 'files'))).toEqual(present);
   });
 
-  it('never lets a stale -wal beside the target be replayed', async () => {
+  it('Z-D5: never lets a stale -wal beside the target be replayed', async () => {
     const path = join(sandbox.data, 'app.db');
     const { snapshotId } = await snapshot(client);
     // A WAL of a later state, left by a crash: replayed over the restored file it would corrupt it.
@@ -97,7 +99,7 @@ describe('restore in place', () => {
     restored.close();
   });
 
-  it('leaves everything as it was when one file cannot be put in place', async () => {
+  it('Z-D19: leaves everything as it was when one file cannot be put in place', async () => {
     const { snapshotId } = await snapshot(client);
     writeSecondState();
     // A directory stands where the last file must go, and it is not empty.
@@ -121,5 +123,24 @@ describe('restore in place', () => {
     succeeded(await restoreInPlace(snapshotId, { paths: ['data/files/a.txt'] }));
     expect(readFileSync(join(sandbox.data, 'files/a.txt'), 'utf8')).toBe('a, first');
     expect(treeHashes(sandbox.data)['app.db']).toBe(second['app.db']);
+  });
+
+  it('F25, T-49: by command, exactly the plan that was shown or nothing; a mirror; one file', async () => {
+    const { snapshotId } = await snapshot(client);
+    writeSecondState();
+    const inPlace = ['restore', snapshotId.slice(0, 8), '--in-place', '--mode', 'mirror'];
+    const { stats } = await sandbox.json([...inPlace, '--dry-run']);
+    expect(stats).toMatchObject({ overwritten: 2, dryRun: true });
+    writeFileSync(join(sandbox.data, 'files/a.txt'), 'a, third');
+    const changed = await sandbox.run(['restore', '--plan', stats['planId'], '--yes', '--json']);
+    expect(changed.exitCode).toBe(11);
+    expect(changed.stdout).toContain('PLAN_CHANGED');
+    writeFileSync(join(sandbox.data, 'files/new'), 'not in the snapshot');
+    const done = await sandbox.json([...inPlace, '--yes']);
+    expect(done['stats']).toMatchObject({ overwritten: 2, deleted: 1 });
+    expect(readFileSync(join(sandbox.data, 'files/a.txt'), 'utf8')).toBe('a, first');
+    const one = join(sandbox.root, 'one.txt');
+    await sandbox.json(['restore', snapshotId, '--file', 'data/files/a.txt', '--to', one]);
+    expect(readFileSync(one, 'utf8')).toBe('a, first');
   });
 });

@@ -109,7 +109,7 @@ function expectNoLeftovers(): void {
 }
 
 describe('SIGKILL at random moments', () => {
-  it(`of ${MOMENTS} backups: every listed snapshot verifies, nothing is left over`, async () => {
+  it(`T-D4: of ${MOMENTS} backups: every listed snapshot verifies, nothing is left over`, async () => {
     const random = seededRandom(seed);
     const path = join(sandbox.data, 'app.db');
     makeDatabase(path);
@@ -149,6 +149,8 @@ describe('SIGKILL at random moments', () => {
         snapshotId: (toFirst ? first : second)['snapshotId'],
         target: { type: 'in-place' },
         checkpoint: false,
+        confirm: 'app',
+        replaceDatabases: true,
       });
       await delay(random() * 900);
       victim = await strike(victim, job.id, random() < 0.5);

@@ -67,7 +67,7 @@ async function expectEveryRestored(
 
 describe('snapshots of a live application', () => {
   it.each(['wal', 'delete'] as const)(
-    '50 under two writers in %s mode all restore with integrity and an exact sum',
+    'F12, Z-D1: 50 under two writers in %s mode all restore with integrity and an exact sum',
     async (journalMode) => {
       await sandbox.start();
       const { ids } = await takeSnapshotsUnderLoad(['app.db'], journalMode);

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { methods, needsHello } from '../protocol/methods.ts';
 import { RawClient } from '../rpc/testing/raw-client.ts';
@@ -13,9 +14,18 @@ beforeEach(async () => {
 afterEach(() => fixture.remove());
 
 describe('the api', () => {
-  it('has one handler for each method of the protocol', () => {
+  it('Z-105, M-63: has one handler for each method of the protocol', () => {
     const { names } = createApi({} as never);
     expect([...names].sort()).toEqual(Object.keys(methods).sort());
+  });
+
+  it('Z-79: offers what could once be done only inside the process', () => {
+    const { names } = createApi({} as never);
+    const offered = [
+      ...['snapshot.files', 'tree.list', 'restore.file', 'retention.preview', 'retention.apply'],
+      ...['health.report', 'recovery.run', 'recovery.reports', 'database.checkpoint'],
+    ];
+    expect([...names]).toEqual(expect.arrayContaining(offered));
   });
 
   it('answers strangers with probes and the contract alone', async () => {
@@ -31,7 +41,7 @@ describe('the api', () => {
     stranger.close();
   });
 
-  it('refuses a version it does not speak, and greets nobody by that', async () => {
+  it('M-02, F01: refuses a version it does not speak, and greets nobody by that', async () => {
     const client = await RawClient.open(fixture.settings.socketPath);
     for (const protocol of [0, 2, 999]) {
       expect(await client.ask('daemon.hello', { protocol })).toMatchObject({
@@ -47,7 +57,7 @@ describe('the api', () => {
     client.close();
   });
 
-  it('names every field that is wrong, and no more than ten', async () => {
+  it('F11, Z-44, Z-71, F-05: names every field that is wrong, and no more than ten', async () => {
     const client = await RawClient.open(fixture.settings.socketPath);
     await client.ask('daemon.hello', { protocol: 1 });
     const answer = await client.ask('snapshot.create', { type: 'half', tags: 'x', typo: 1 });
@@ -101,7 +111,7 @@ describe('the api', () => {
 });
 
 describe('daemon', () => {
-  it('status answers from memory within 50 ms, whatever boot is doing', async () => {
+  it('F03: status answers from memory within 50 ms, whatever boot is doing', async () => {
     fixture.boot = {
       ready: false,
       phase: 'recovery',
@@ -148,9 +158,12 @@ describe('daemon', () => {
     expect(status.sources[0]!.databases[0]).toMatchObject({ state: 'needs-operator' });
   });
 
-  it('hello, ping and shutdown answer; shutdown is asked for once each time', async () => {
+  it('F01, F02, M-02, M-03, Z-25: hello, ping and shutdown answer; shutdown is asked for once each time', async () => {
     const { hello, client } = await fixture.connect();
     expect(hello).toMatchObject({ protocol: 1, version: '1.2.3', ready: true });
+    // Lower case, as everywhere on the wire.
+    expect(hello.host).toEqual({ name: hostname(), os: process.platform, arch: process.arch });
+    expect(`${hello.host.os} ${hello.host.arch}`).toMatch(/^[a-z0-9]+ [a-z0-9]+$/);
     client.close();
     expect((await fixture.ask('daemon.ping', {})).pid).toBe(process.pid);
     expect(await fixture.ask('daemon.shutdown', {})).toEqual({ stopping: true });
@@ -189,6 +202,12 @@ describe('source, schedule and settings', () => {
       catchUp: 'one' as const,
       nextDueAt,
       lastRunAt: null,
+      jitterMs: 0,
+      overlap: 'skip' as const,
+      origin: 'configuration' as const,
+      idleness: null,
+      lastDueAt: null,
+      lastStatus: null,
       lastJobId: null,
     });
     fixture.schedules = [

@@ -1,22 +1,34 @@
 import type { z } from 'zod';
+import type { LiveSettings } from '../config/live-settings.ts';
 import { cannot } from '../kernel/errors.ts';
 import type { MethodName, MethodResult } from '../protocol/method-map.ts';
 import { methods, needsHello } from '../protocol/methods.ts';
 import { openRpcDocument } from '../protocol/openrpc.ts';
 import type { Peer } from '../rpc/connection.ts';
+import { alertHandlers } from './alert.ts';
+import { auditHandlers } from './audit.ts';
+import { noted } from './audit-trail.ts';
+import { requireCapability } from './capabilities.ts';
 import type { ApiContext } from './context.ts';
 import { daemonHandlers } from './daemon.ts';
+import { databaseHandlers } from './database.ts';
 import { drillHandlers } from './drill.ts';
 import { eventHandlers } from './event.ts';
 import type { Handler, Session } from './handler.ts';
 import { healthHandlers } from './health.ts';
+import { hookHandlers } from './hook.ts';
 import { jobHandlers } from './job.ts';
+import { pluginHandlers } from './plugin.ts';
+import { progressHandlers } from './progress.ts';
 import { recoveryHandlers } from './recovery.ts';
 import { repositoryHandlers } from './repository.ts';
 import { restoreHandlers } from './restore.ts';
+import { retentionHandlers } from './retention.ts';
+import { pendingHandlers, scheduleHandlers } from './schedule.ts';
+import { secretHandlers } from './secret.ts';
 import { settingsHandlers } from './settings.ts';
 import { snapshotHandlers } from './snapshot.ts';
-import { scheduleHandlers, sourceHandlers } from './source.ts';
+import { sourceHandlers } from './source.ts';
 import { treeHandlers } from './tree.ts';
 
 const ISSUES_TOLD_MAX = 10;
@@ -28,15 +40,24 @@ const handlers: { readonly [M in MethodName]: Handler<M> } = {
   ...healthHandlers,
   ...sourceHandlers,
   ...scheduleHandlers,
+  ...pendingHandlers,
   ...snapshotHandlers,
   ...treeHandlers,
   ...restoreHandlers,
   ...recoveryHandlers,
   ...drillHandlers,
+  ...retentionHandlers,
   ...jobHandlers,
+  ...progressHandlers,
+  ...databaseHandlers,
+  ...hookHandlers,
+  ...pluginHandlers,
   ...repositoryHandlers,
   ...settingsHandlers,
+  ...secretHandlers,
   ...eventHandlers,
+  ...alertHandlers,
+  ...auditHandlers,
   'rpc.discover': () => {
     discovered ??= openRpcDocument();
     return discovered;
@@ -51,10 +72,13 @@ export interface Api {
   call(method: string, params: unknown, session: Session): Promise<unknown>;
 }
 
-export function createApi(context: ApiContext): Api {
+/** Each call has the settings that were in force when it came. */
+export type ApiOptions = Omit<ApiContext, 'settings'> & { readonly live: LiveSettings };
+
+export function createApi({ live, ...context }: ApiOptions): Api {
   return {
     names: Object.keys(handlers),
-    openSession: (peer) => ({ peer, greeted: false }),
+    openSession: (peer) => ({ peer, greeted: false, client: null }),
     call: async (method, params, session) => {
       const name = method as MethodName;
       if (needsHello(name) && !session.greeted) {
@@ -63,7 +87,10 @@ export function createApi(context: ApiContext): Api {
         });
       }
       const handler = handlers[name] as Handler<MethodName>;
-      return handler(validated(name, params) as never, context, session);
+      const world = { ...context, settings: live.current };
+      requireCapability(name, session, world);
+      const valid = validated(name, params);
+      return noted(name, valid, world, session, () => handler(valid as never, world, session));
     },
   };
 }

@@ -9,13 +9,14 @@ const JOBS_SHOWN_MAX = 20;
 /** Of each source; the worst come first, so that what needs a person is among them. */
 const DATABASES_SHOWN_MAX = 100;
 const WARNINGS_SHOWN_MAX = 100;
+const ALERTS_SHOWN_MAX = 10;
 
 export const uptimeMs = ({ clock, startedMonotonicMs }: ApiContext): number =>
   Math.max(Math.round(clock.monotonicMs() - startedMonotonicMs), 0);
 
-/** Everything at a glance, from memory and three tiny queries. */
+/** Everything at a glance, from memory and a few tiny queries. */
 export function daemonStatus(context: ApiContext): DaemonStatus {
-  const { settings, jobs, version, startedAtMs } = context;
+  const { settings, jobs, alerts, version, startedAtMs } = context;
   const { ready, phase, progress } = context.boot();
   return {
     version,
@@ -36,6 +37,13 @@ export function daemonStatus(context: ApiContext): DaemonStatus {
     schedules: schedulesByDueTime(context.schedules()),
     lastRecovery: context.lastRecovery(),
     warnings: context.warnings().slice(0, WARNINGS_SHOWN_MAX),
+    previousRun: context.previousRun,
+    alerts: {
+      ...alerts.counts(),
+      newest: alerts
+        .list(['open', 'acknowledged'], null, ALERTS_SHOWN_MAX)
+        .map(({ alert }) => alert),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { JobEvent } from '../jobs/job-events.ts';
 import { cannot } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
@@ -13,13 +14,22 @@ export type DaemonEvent = WithoutEnvelope<Exclude<EventNotification, { type: 'ga
 
 export const SUBSCRIPTIONS_PER_CLIENT_MAX = 16;
 
+/** Events kept for subscribers that come back; the text of long ones is bounded too. */
+export const EVENTS_KEPT_MAX = 1_024;
+const EVENT_BYTES_KEPT_MAX = 4 * 1024 * 1024;
+
+interface NumberedEvent {
+  readonly seq: number;
+  readonly event: DaemonEvent;
+}
+
 interface Subscription {
   readonly id: string;
   readonly peer: Peer;
   readonly wants: (event: DaemonEvent) => boolean;
-  /** Events come only after the answer that names the subscription. */
+  /** False while events wait in `early`: for the answer that names the subscription, or for their turn. */
   active: boolean;
-  readonly early: { readonly seq: number; readonly event: DaemonEvent }[];
+  readonly early: NumberedEvent[];
   missed: number;
   missedSeq: number;
 }
@@ -28,14 +38,20 @@ interface Subscription {
 export class EventHub {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #listening = new WeakSet<Peer>();
+  /** Numbers are those of one run of the daemon. */
+  readonly #stream = randomUUID();
+  /** The newest, in order. */
+  readonly #kept: (NumberedEvent & { readonly bytes: number })[] = [];
+  #keptBytes = 0;
   #seq = 0;
 
   publish(event: DaemonEvent): void {
     this.#seq += 1;
+    this.#keep(event);
     for (const subscription of this.#subscriptions.values()) {
       if (!subscription.wants(event)) continue;
       if (subscription.active) this.#send(subscription, this.#seq, event);
-      else subscription.early.push({ seq: this.#seq, event });
+      else this.#hold(subscription, { seq: this.#seq, event });
     }
   }
 
@@ -55,9 +71,9 @@ export class EventHub {
   /** @throws LIMIT_EXCEEDED */
   subscribe(
     peer: Peer,
-    { types, jobId }: ValidParams<'event.subscribe'>,
+    { types, jobId, after }: ValidParams<'event.subscribe'>,
     nowMs: number,
-  ): { subscriptionId: string; seq: number } {
+  ): { subscriptionId: string; stream: string; seq: number } {
     this.#listenTo(peer);
     const own = [...this.#subscriptions.values()].filter((each) => each.peer === peer);
     if (own.length >= SUBSCRIPTIONS_PER_CLIENT_MAX) {
@@ -77,14 +93,51 @@ export class EventHub {
       missedSeq: 0,
     };
     this.#subscriptions.set(subscription.id, subscription);
+    const seq = after === undefined ? this.#seq : this.#replay(subscription, after);
     // By the next turn of the event loop the answer was written.
-    setImmediate(() => {
-      subscription.active = true;
-      for (const { seq, event } of subscription.early.splice(0)) {
-        this.#send(subscription, seq, event);
-      }
-    });
-    return { subscriptionId: subscription.id, seq: this.#seq };
+    setImmediate(() => this.#drain(subscription));
+    return { subscriptionId: subscription.id, stream: this.#stream, seq };
+  }
+
+  /** Holds what came since; what is not kept any more, or was of an earlier run, becomes a gap. */
+  #replay(subscription: Subscription, after: { stream: string; seq: number }): number {
+    const known = after.stream === this.#stream && after.seq <= this.#seq;
+    const seq = known ? after.seq : 0;
+    const before = (this.#kept[0]?.seq ?? this.#seq + 1) - 1;
+    subscription.missed = known ? Math.max(before - seq, 0) : Math.max(before, 1);
+    subscription.missedSeq = before;
+    for (const each of this.#kept) {
+      if (each.seq > seq && subscription.wants(each.event)) this.#hold(subscription, each);
+    }
+    return seq;
+  }
+
+  #keep(event: DaemonEvent): void {
+    const bytes = event.type === 'job.log' ? event.line.message.length : 1_024;
+    this.#kept.push({ seq: this.#seq, event, bytes });
+    this.#keptBytes += bytes;
+    while (this.#kept.length > EVENTS_KEPT_MAX || this.#keptBytes > EVENT_BYTES_KEPT_MAX) {
+      this.#keptBytes -= this.#kept.shift()!.bytes;
+    }
+  }
+
+  #hold(subscription: Subscription, { seq, event }: NumberedEvent): void {
+    subscription.early.push({ seq, event });
+    if (subscription.early.length <= EVENTS_KEPT_MAX) return;
+    subscription.missed += 1;
+    subscription.missedSeq = subscription.early.shift()!.seq;
+  }
+
+  /** Sends what is held, as fast as it is read; from then on events go out as they come. */
+  #drain(subscription: Subscription): void {
+    const { id, peer, early } = subscription;
+    if (!this.#subscriptions.has(id) || !this.#tellGap(subscription)) return;
+    for (let next = early[0]; next !== undefined; next = early[0]) {
+      const { seq, event } = next;
+      if (!peer.notify(EVENT_METHOD, { subscriptionId: id, seq, ...event })) return;
+      early.shift();
+    }
+    subscription.active = true;
   }
 
   /** False when the client has no such subscription. */
@@ -103,7 +156,10 @@ export class EventHub {
     const own = (): Subscription[] =>
       [...this.#subscriptions.values()].filter((each) => each.peer === peer);
     peer.onWritable(() => {
-      for (const subscription of own()) this.#tellGap(subscription);
+      for (const subscription of own()) {
+        if (subscription.active) this.#tellGap(subscription);
+        else this.#drain(subscription);
+      }
     });
     peer.signal.addEventListener(
       'abort',

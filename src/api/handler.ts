@@ -7,6 +7,8 @@ export interface Session {
   readonly peer: Peer;
   /** `daemon.hello` was answered. */
   greeted: boolean;
+  /** As it called itself; null until `daemon.hello`, and where it gave no name. */
+  client: string | null;
 }
 
 export type Handler<M extends MethodName> = (

@@ -23,6 +23,9 @@ export const jobHandlers: HandlersOf<'job'> = {
     const more = page.more || items.length < page.items.length;
     return { items, nextSeq, nextCursor: more ? String(nextSeq) : null, finished };
   },
+  'job.statistics': ({ sourceId }, { jobs, settings }) => ({
+    items: jobs.statistics(sourceId === undefined ? null : findSource(settings, sourceId).id),
+  }),
   'job.wait': async ({ id, timeoutMs }, { jobs }, { peer }) => {
     const job = await jobs.wait(id, timeoutMs, peer.signal);
     return { finished: isFinished(job.status), job };

@@ -15,7 +15,7 @@ const create = (sourceId: string, extra: object = {}) =>
   fixture.ask('snapshot.create', { sourceId, ...extra });
 
 describe('jobs over the socket', () => {
-  it('snapshot.create answers with a durable job whose params the operation knows', async () => {
+  it('M-08, M-18, F47, T-05, F11, Z-31, Z-44, Z-71: snapshot.create answers with a durable job whose params the operation knows', async () => {
     const { job, coalesced } = await create('alpha name', { reason: 'why', tags: ['t'] });
     expect(coalesced).toBe(false);
     expect(job).toMatchObject({
@@ -33,7 +33,7 @@ describe('jobs over the socket', () => {
     });
   });
 
-  it('the same idempotency key is the same job; an equal one that waits coalesces', async () => {
+  it('F47: the same idempotency key is the same job; an equal one that waits coalesces', async () => {
     const first = await create('alpha', { idempotencyKey: 'k' });
     const again = await create('alpha', { idempotencyKey: 'k' });
     expect(again).toMatchObject({ coalesced: true, job: { id: first.job.id } });
@@ -41,7 +41,7 @@ describe('jobs over the socket', () => {
     expect(await create('beta')).toMatchObject({ coalesced: true, job: { id: waiting.job.id } });
   });
 
-  it('check, rebuild and recovery are enqueued as their operations expect', async () => {
+  it('M-11, M-04: check, rebuild and recovery are enqueued as their operations expect', async () => {
     const submitted = [
       await fixture.ask('repository.check', { readData: { percent: 5, seed: 1 } }),
       await fixture.ask('repository.rebuild', {}),
@@ -58,7 +58,7 @@ describe('jobs over the socket', () => {
     ]);
   });
 
-  it('job.wait answers when the job ends, and at its timeout with the job as it is', async () => {
+  it('F47, M-23: job.wait answers when the job ends, and at its timeout with the job as it is', async () => {
     const { job } = await create('alpha');
     expect(await fixture.ask('job.wait', { id: job.id, timeoutMs: 0 })).toMatchObject({
       finished: false,
@@ -78,7 +78,7 @@ describe('jobs over the socket', () => {
     });
   });
 
-  it('job.list pages newest first, filters by several states, and is short', async () => {
+  it('F47: job.list pages newest first, filters by several states, and is short', async () => {
     const { job: running } = await create('alpha', { reason: 'r'.repeat(900) });
     (await fixture.nextHeld()).succeed({ large: 'x'.repeat(10_000) });
     await fixture.ask('job.wait', { id: running.id });
@@ -112,7 +112,7 @@ describe('jobs over the socket', () => {
     });
   });
 
-  it('job.logs reads on where it stopped, bounded in bytes, and says when no more will come', async () => {
+  it('F49, M-42: job.logs reads on where it stopped, bounded in bytes, and says when no more will come', async () => {
     const { job } = await create('alpha');
     const held = await fixture.nextHeld();
     for (let index = 1; index <= 60; index += 1) {
@@ -146,7 +146,7 @@ describe('jobs over the socket', () => {
 });
 
 describe('events', () => {
-  it('follow a job in order from its first to its last, with rising numbers', async () => {
+  it('M-19, M-23, M-24, M-63, M-62: follow a job in order from its first to its last, with rising numbers', async () => {
     const subscription = await fixture.client.subscribe({ types: ['job.changed', 'job.log'] });
     const { job } = await create('alpha');
     const held = await fixture.nextHeld();
@@ -168,7 +168,7 @@ describe('events', () => {
     expect(numbers[0]).toBeGreaterThan(subscription.startSeq);
   });
 
-  it('come after the answer that names their subscription, even those of the same moment', async () => {
+  it('F50: come after the answer that names their subscription, even those of the same moment', async () => {
     const raw = await RawClient.open(fixture.settings.socketPath);
     await raw.ask('daemon.hello', { protocol: 1 });
     raw.send(
@@ -186,7 +186,7 @@ describe('events', () => {
     raw.close();
   });
 
-  it('of a job reach only who asked for that job; none come after unsubscribing', async () => {
+  it('F50: of a job reach only who asked for that job; none come after unsubscribing', async () => {
     const { job } = await create('alpha');
     const held = await fixture.nextHeld();
     const raw = await RawClient.open(fixture.settings.socketPath);
@@ -215,7 +215,7 @@ describe('events', () => {
     raw.close();
   });
 
-  it('that a slow subscriber missed become one gap with their exact number, then go on', async () => {
+  it('F50, M-41, M-D12: that a slow subscriber missed become one gap with their exact number, then go on', async () => {
     const raw = await RawClient.open(fixture.settings.socketPath);
     await raw.ask('daemon.hello', { protocol: 1 });
     const { result } = await raw.ask('event.subscribe', { types: ['daemon.changed'] });
@@ -242,7 +242,7 @@ describe('events', () => {
     raw.close();
   });
 
-  it('subscriptions end with their client, and are bounded', async () => {
+  it('F50: subscriptions end with their client, and are bounded', async () => {
     const { client } = await fixture.connect();
     for (let index = 0; index < 16; index += 1) await client.subscribe();
     await expect(client.subscribe()).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });

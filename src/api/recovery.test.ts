@@ -74,7 +74,7 @@ describe('recovery over the socket', () => {
     ).rejects.toMatchObject({ code: 'INVALID_PARAMS' });
   });
 
-  it('lists quarantined families, brings one back elsewhere, and purges', async () => {
+  it('F34: lists quarantined families, brings one back elsewhere, and purges', async () => {
     const first = await quarantine('alpha');
     const second = await quarantine('beta');
     const { items } = await fixture.ask('recovery.quarantineList', {});

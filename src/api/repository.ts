@@ -1,14 +1,48 @@
+import { removeStaleLeases, repositoryLocks } from '../store/repository.ts';
 import type { HandlersOf } from './handler.ts';
+import { repositoryStatistics } from './repository-statistics.ts';
 import { submitJob } from './submit-job.ts';
 
 export const repositoryHandlers: HandlersOf<'repository'> = {
-  'repository.statistics': async (_, context) => (await context.openReader()).statistics(),
-  'repository.check': ({ readData, idempotencyKey }, context) =>
+  'repository.statistics': (_, context) => repositoryStatistics(context),
+  'repository.init': ({ idempotencyKey }, context) =>
+    submitJob(context, {
+      kind: 'init',
+      sourceId: null,
+      params: {},
+      mutating: true,
+      idempotencyKey,
+    }),
+  'repository.check': ({ readData, bandwidth, idempotencyKey }, context) =>
     submitJob(context, {
       kind: 'check',
       sourceId: null,
-      params: { readData },
+      params: { readData, bandwidth },
       mutating: false,
+      idempotencyKey,
+    }),
+  'repository.prune': ({ dryRun, bandwidth, idempotencyKey }, context) =>
+    submitJob(context, {
+      kind: 'prune',
+      sourceId: null,
+      params: { dryRun, bandwidth },
+      mutating: true,
+      idempotencyKey,
+    }),
+  'repository.locks': (_, { settings, clock }) =>
+    repositoryLocks(settings.repositoryDirectory, clock),
+  'repository.unlock': async (_, { settings, clock }) => {
+    const path = settings.repositoryDirectory;
+    const removedLeases = await removeStaleLeases(path, clock);
+    const { locked } = await repositoryLocks(path, clock);
+    return { removedLeases, lockPresent: locked };
+  },
+  'repository.reconcile': ({ dryRun, idempotencyKey }, context) =>
+    submitJob(context, {
+      kind: 'reconcile',
+      sourceId: null,
+      params: { repositoryOnly: true, dryRun },
+      mutating: true,
       idempotencyKey,
     }),
   'repository.rebuild': ({ idempotencyKey }, context) =>

@@ -1,44 +1,65 @@
-import type { SnapshotFilter } from '../store/store.ts';
+import { cannot } from '../kernel/errors.ts';
+import { chosenSnapshots } from './choose-snapshots.ts';
 import type { HandlersOf } from './handler.ts';
 import { pageByTime } from './pages.ts';
 import { readerIfAny } from './reader-if-any.ts';
+import { snapshotContentHandlers } from './snapshot-contents.ts';
 import { snapshotDocument } from './snapshot-document.ts';
+import { snapshotNoteHandlers } from './snapshot-notes.ts';
 import { findSource, sourceIdOf, sourceOrOnly } from './source-reference.ts';
 import { submitJob } from './submit-job.ts';
 
 export const snapshotHandlers: HandlersOf<'snapshot'> = {
-  'snapshot.create': ({ sourceId: reference, type, reason, tags, idempotencyKey }, context) => {
+  ...snapshotContentHandlers,
+  ...snapshotNoteHandlers,
+  'snapshot.delete': async ({ ids, force, idempotencyKey }, context) => {
+    const reader = await context.openReader();
+    const snapshotIds = [...new Set(ids.map((each) => reader.resolveSnapshot(each)))];
+    return submitJob(context, {
+      kind: 'delete',
+      sourceId: null,
+      params: { snapshotIds, force },
+      mutating: true,
+      idempotencyKey,
+    });
+  },
+  'snapshot.create': ({ sourceId: reference, idempotencyKey, ...params }, context) => {
     const sourceId = sourceOrOnly(context.settings, reference).id;
     return submitJob(context, {
       kind: 'backup',
       sourceId,
-      params: { sourceId, type, origin: 'manual', reason, tags },
+      params: { sourceId, origin: 'manual', ...params },
       mutating: true,
       idempotencyKey,
     });
   },
   'snapshot.list': async (params, context) => {
     const reader = await readerIfAny(context);
-    const { sourceId, origin, goodOnly } = params;
-    const filter: SnapshotFilter = {
-      ...(sourceId === undefined ? {} : { sourceId: sourceIdOf(context, reader, sourceId) }),
-      ...(origin === undefined ? {} : { origin }),
-      goodOnly,
-    };
+    const { limit: _limit, cursor: _cursor, ...choice } = params;
     return pageByTime(
-      reader?.listSnapshots(filter) ?? [],
+      chosenSnapshots(reader, choice, context),
       params,
-      ['snapshot.list', filter],
+      ['snapshot.list', choice],
       ({ id, capturedAt }) => ({ id, at: capturedAt }),
       (summary) => summary,
     );
+  },
+  'snapshot.latest': async (choice, context) => {
+    const [newest] = chosenSnapshots(await readerIfAny(context), choice, context);
+    if (newest !== undefined) return newest;
+    throw cannot('NOT_FOUND', 'find snapshot', 'latest', 'there is none like this', {
+      hint: 'holdfast snapshots lists what there is.',
+    });
   },
   'snapshot.get': async ({ id, sourceId }, context) => {
     const reader = await context.openReader();
     const scope = sourceId === undefined ? undefined : sourceIdOf(context, reader, sourceId);
     return snapshotDocument(reader, reader.resolveSnapshot(id, scope));
   },
-  'snapshot.verify': async ({ snapshots, sourceId: reference, deep, idempotencyKey }, context) => {
+  'snapshot.verify': async (
+    { snapshots, sourceId: reference, deep, bandwidth, idempotencyKey },
+    context,
+  ) => {
     const sourceId =
       reference === undefined ? undefined : findSource(context.settings, reference).id;
     const reader = await context.openReader();
@@ -52,6 +73,7 @@ export const snapshotHandlers: HandlersOf<'snapshot'> = {
             : snapshots.map((each) => reader.resolveSnapshot(each, sourceId)),
         sourceId,
         deep,
+        bandwidth,
       },
       mutating: false,
       idempotencyKey,

@@ -34,7 +34,7 @@ const directory = (name: string, tree: string): DirectoryEntry => ({
 });
 
 describe('snapshots over the socket', () => {
-  it('snapshot.list is empty, not an error, before there is a repository', async () => {
+  it('F-09: snapshot.list is empty, not an error, before there is a repository', async () => {
     const fresh = await ApiFixture.create();
     expect(await fresh.ask('snapshot.list', {})).toEqual({ items: [], nextCursor: null });
     await expect(fresh.client.call('snapshot.get', { id: 'latest' })).rejects.toMatchObject({
@@ -43,7 +43,7 @@ describe('snapshots over the socket', () => {
     await fresh.remove();
   });
 
-  it('snapshot.list gives each snapshot once, newest first, though new ones come between pages', async () => {
+  it('Z-46, Z-70: snapshot.list gives each snapshot once, newest first, though new ones come between pages', async () => {
     const ids: string[] = [];
     for (let at = 0; at < 7; at += 1) ids.unshift(await commit(at));
     const seen: string[] = [];
@@ -99,7 +99,7 @@ describe('snapshots over the socket', () => {
     });
   });
 
-  it('snapshot.get shows one by id, prefix or latest, with bounded lists and exact counts', async () => {
+  it('F-09, Z-29, Z-47, Z-73: snapshot.get shows one by id, prefix or latest, with bounded lists and exact counts', async () => {
     const id = await commit(1);
     for (const reference of [id, id.slice(0, 8), 'latest']) {
       expect(await fixture.ask('snapshot.get', { id: reference })).toMatchObject({
@@ -134,7 +134,7 @@ describe('snapshots over the socket', () => {
     });
   });
 
-  it('restore.run and snapshot.verify freeze what the references mean now', async () => {
+  it('T-29: restore.run and snapshot.verify freeze what the references mean now', async () => {
     const first = await commit(1);
     const restore = await fixture.ask('restore.run', {
       snapshotId: 'latest',
@@ -155,6 +155,7 @@ describe('snapshots over the socket', () => {
     const inPlace = await fixture.ask('restore.run', {
       snapshotId: second.slice(0, 6),
       target: { type: 'in-place' },
+      confirm: 'source-1',
     });
     expect(inPlace.job).toMatchObject({ mutating: true, params: { snapshotId: second } });
     const verify = await fixture.ask('snapshot.verify', {
@@ -178,12 +179,57 @@ describe('snapshots over the socket', () => {
         target: { type: 'in-place' },
       }),
     ).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    for (const path of ['relative', '$OTHER/x', '~other/x']) {
+      const target = { type: 'directory' as const, path };
+      await expect(
+        fixture.client.call('restore.run', { snapshotId: 'latest', target }),
+      ).rejects.toMatchObject({ code: 'INVALID_PARAMS' });
+    }
+  });
+
+  it('F28, M-49, M-D8: in place needs the name of the source, and an empty list of paths says that all is meant', async () => {
+    await commit(1);
+    const target = { type: 'in-place' as const };
+    for (const confirm of [undefined, 'another']) {
+      await expect(
+        fixture.client.call('restore.run', {
+          snapshotId: 'latest',
+          target,
+          ...(confirm && { confirm }),
+        }),
+      ).rejects.toMatchObject({ code: 'CONFIRMATION_REQUIRED' });
+    }
     await expect(
-      fixture.client.call('restore.run', {
-        snapshotId: 'latest',
-        target: { type: 'directory', path: 'relative' },
-      }),
+      fixture.client.call('restore.run', { snapshotId: 'latest', paths: [] }),
     ).rejects.toMatchObject({ code: 'INVALID_PARAMS' });
+    await fixture.ask('restore.run', { snapshotId: 'latest', paths: [], all: true });
+    await expect(
+      fixture.client.call('restore.run', { snapshotId: 'latest', planId: 'f'.repeat(32) }),
+    ).rejects.toMatchObject({ code: 'INVALID_PARAMS' });
+    await expect(
+      fixture.client.call('restore.run', { planId: 'f'.repeat(32) }),
+    ).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const { job } = await fixture.ask('restore.plan', { snapshotId: 'latest', target });
+    expect(job).toMatchObject({ kind: 'restore', mutating: false, params: { dryRun: true } });
+  });
+
+  it('Z-35, Z-59, Z-61: nothing is staged until something is; staging needs a confirmation', async () => {
+    await commit(1);
+    expect(await fixture.ask('restore.pending', {})).toEqual({ items: [], nextCursor: null });
+    await expect(
+      fixture.client.call('restore.cancel', { id: '00000000-none' }),
+    ).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(
+      fixture.client.call('restore.stage', { snapshotId: 'latest' }),
+    ).rejects.toMatchObject({ code: 'CONFIRMATION_REQUIRED' });
+    const staged = await fixture.ask('restore.stage', {
+      snapshotId: 'latest',
+      confirm: 'source-1',
+      applyWhen: 'free',
+    });
+    expect(staged.job).toMatchObject({ kind: 'stage', mutating: true, sourceId: 'source-1' });
+    const applied = await fixture.ask('restore.apply', {});
+    expect(applied.job).toMatchObject({ kind: 'apply', mutating: true, params: {} });
   });
 
   it('repository.statistics counts what is there now', async () => {
@@ -243,7 +289,7 @@ describe('tree.list', () => {
     return seen;
   };
 
-  it('lists roots, then children: directories first, by the bytes of their names', async () => {
+  it('M-37: lists roots, then children: directories first, by the bytes of their names', async () => {
     await commitTree();
     expect(await names('/')).toEqual(['config', 'data', 'extra']);
     expect(await names('/extra/')).toEqual(['logs']);
@@ -254,7 +300,7 @@ describe('tree.list', () => {
     expect(await names('/data/b')).toEqual([]);
   });
 
-  it('tells type, size, time, mode, target and what was changed while it was read', async () => {
+  it('M-37: tells type, size, time, mode, target and what was changed while it was read', async () => {
     const snapshotId = await commitTree();
     const { items } = await fixture.ask('tree.list', { snapshotId, path: 'data' });
     const mtime = '2023-11-14T22:13:20.123Z';
@@ -273,7 +319,7 @@ describe('tree.list', () => {
     expect(items.find(({ name }) => name === 'b')).toMatchObject({ type: 'directory', bytes: 0 });
   });
 
-  it('refuses what is not there, not a directory, or not a path, each by its own code', async () => {
+  it('M-37: refuses what is not there, not a directory, or not a path, each by its own code', async () => {
     await commitTree();
     const codeOf = (path: string, snapshotId = 'latest'): Promise<unknown> =>
       fixture.client.call('tree.list', { snapshotId, path }).catch(({ code }) => code);

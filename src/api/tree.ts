@@ -67,9 +67,11 @@ function directoriesFirst(left: Child, right: Child): number {
 }
 
 function toItem(child: Child): TreeItem {
-  if (child.type === 'root') {
-    return { name: child.name, type: 'directory', bytes: 0, mtime: null, mode: null };
-  }
+  if (child.type !== 'root') return toTreeItem(child);
+  return { name: child.name, type: 'directory', bytes: 0, mtime: null, mode: null };
+}
+
+export function toTreeItem(child: TreeEntry): TreeItem {
   const { name, mode, mtimeNs } = child;
   const mtime = isoTime(Number(BigInt(mtimeNs) / 1_000_000n));
   const base = { name, type: child.type, bytes: 0, mtime, mode };

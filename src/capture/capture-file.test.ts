@@ -36,7 +36,12 @@ afterEach(async () => {
 
 /** Captures the file; `touch` runs each time after a first block was read, before the rest is. */
 async function captureWhile(touch: (reading: number) => void): Promise<CapturedFile> {
-  const selection = await FileSelection.create({ exclude: [], forbiddenPaths: [], roots: [] });
+  const selection = await FileSelection.create({
+    exclude: [],
+    include: [],
+    forbiddenPaths: [],
+    roots: [],
+  });
   const { entries } = await selection.list(directory, 'data');
   let readings = 0;
   const touching: Pick<StoreWriter, 'writeContent'> = {
@@ -58,6 +63,7 @@ async function captureWhile(touch: (reading: number) => void): Promise<CapturedF
     writer: touching as StoreWriter,
     report: new CaptureReport(quietActivity()),
     activity: quietActivity(),
+    fileBytesMax: null,
     scratchDirectory: directory,
   });
 }
@@ -72,7 +78,7 @@ async function stored(result: CapturedFile): Promise<{ entry: FileEntry; bytes: 
 const MIB = 1024 * 1024;
 
 describe('captureFile()', () => {
-  it('a file that changes once while it is read is read again, and then exact', async () => {
+  it('Z-D2: a file that changes once while it is read is read again, and then exact', async () => {
     writeFileSync(path, Buffer.alloc(3 * MIB, 1));
     const result = await captureWhile((reading) => {
       if (reading === 1) writeFileSync(path, Buffer.alloc(2 * MIB, 2));
@@ -82,14 +88,14 @@ describe('captureFile()', () => {
     expect(bytes.equals(Buffer.alloc(2 * MIB, 2))).toBe(true);
   });
 
-  it('a file that always grows is kept as it was read, and marked', async () => {
+  it('Z-D2: a file that always grows is kept as it was read, and marked', async () => {
     writeFileSync(path, Buffer.alloc(3 * MIB, 1));
     const { entry, bytes } = await stored(await captureWhile(() => appendFileSync(path, 'more')));
     expect(entry.changedWhileReading).toBe(true);
     expect(bytes.length).toBeGreaterThanOrEqual(3 * MIB);
   });
 
-  it('a file that always shrinks is kept at a length it had, never padded, and marked', async () => {
+  it('Z-D2: a file that always shrinks is kept at a length it had, never padded, and marked', async () => {
     writeFileSync(path, Buffer.alloc(8 * MIB, 1));
     const result = await captureWhile((reading) => truncateSync(path, (8 - reading) * MIB));
     const { entry, bytes } = await stored(result);
@@ -116,6 +122,7 @@ describe('captureFile()', () => {
       writer,
       report: new CaptureReport(quietActivity()),
       activity: quietActivity(),
+      fileBytesMax: null,
       scratchDirectory: directory,
     });
     expect(result).toMatchObject({ kind: 'skipped', skip: { reason: 'vanished' } });

@@ -15,6 +15,8 @@ export interface FileContext {
   readonly report: CaptureReport;
   readonly activity: Activity;
   readonly scratchDirectory: string;
+  /** Larger files are left out; null: none is. */
+  readonly fileBytesMax: number | null;
 }
 
 export type CapturedFile =
@@ -49,6 +51,9 @@ export async function captureFile(
       return { kind: 'skipped', skip: skip(listed.logicalPath, 'special-file') };
     }
     if (await beginsAsDatabase(handle)) return { kind: 'database' };
+    if (context.fileBytesMax !== null && stat.size > context.fileBytesMax) {
+      return { kind: 'skipped', skip: skip(listed.logicalPath, 'too-large', `${stat.size} bytes`) };
+    }
     return { kind: 'file', entry: await storeFile(handle, listed.name, before, context) };
   } catch (error) {
     if (!(error instanceof ReadFailure)) throw error;

@@ -4,6 +4,7 @@ import type { ContentSource } from '../store/store.ts';
 
 const SKIPS_MAX = 1_000;
 const WARNINGS_MAX = 100;
+const NOTES_MAX = 100;
 const CHANGED_FILES_MAX = 1_000;
 
 /** Skips that mean that something the operator expects in the snapshot is not there. */
@@ -18,9 +19,15 @@ export class CaptureReport {
   totalBytes = 0;
   readBytes = 0;
   skippedCount = 0;
+  /** All skips, by why. */
+  readonly skippedByReason: Partial<Record<SkipReason, number>> = {};
   readonly skipped: SkipRecord[] = [];
+  /** What is no fault, but worth knowing. */
+  readonly notes: string[] = [];
   readonly changedWhileReading: string[] = [];
   readonly #warnings: string[] = [];
+  /** The first thing that could not be captured, if any. */
+  firstLoss: SkipRecord | null = null;
   #losses = 0;
   readonly #activity: Activity;
   #filesDone = 0;
@@ -31,12 +38,20 @@ export class CaptureReport {
 
   skip(record: SkipRecord): void {
     this.skippedCount += 1;
-    if (LOSSES.has(record.reason)) this.#losses += 1;
+    this.skippedByReason[record.reason] = (this.skippedByReason[record.reason] ?? 0) + 1;
+    if (LOSSES.has(record.reason)) {
+      this.#losses += 1;
+      this.firstLoss ??= record;
+    }
     if (this.skipped.length < SKIPS_MAX) this.skipped.push(record);
   }
 
   warn(message: string): void {
     if (this.#warnings.length < WARNINGS_MAX) this.#warnings.push(message);
+  }
+
+  note(message: string): void {
+    if (this.notes.length < NOTES_MAX) this.notes.push(message);
   }
 
   changed(logicalPath: string): void {

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RootSettings, SourceSettings } from '../config/settings.ts';
+import { testSource } from '../config/testing/settings.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { freshDirectory, portrait, removeDirectory } from '../sqlite/testing/directories.ts';
@@ -62,31 +63,7 @@ function root(rootClass: RootSettings['class'], path: string, required = true): 
 }
 
 function source(changes: Partial<SourceSettings> = {}): SourceSettings {
-  return {
-    id: 'app',
-    name: 'app',
-    roots: [root('data', data), root('config', config)],
-    exclude: [],
-    databases: { depth: 0, check: 'quick' },
-    watch: {
-      enabled: false,
-      quietMs: 1,
-      maxWaitMs: 1,
-      minGapMs: 1,
-      pollMs: 1000,
-      usePolling: false,
-    },
-    schedules: [],
-    recovery: {
-      onBoot: 'recover',
-      deadlineMsPerGigabyte: 1000,
-      allowPartial: true,
-      maxLossRows: null,
-      maxSnapshotAgeMs: null,
-    },
-    assertions: [],
-    ...changes,
-  };
+  return testSource({ roots: [root('data', data), root('config', config)], ...changes });
 }
 
 function capture(
@@ -142,7 +119,7 @@ function makeDatabase(path: string, rows: number, mode = 'wal'): void {
 }
 
 describe('captureSource() databases', () => {
-  it('every snapshot under writers that never pause is sound and its sum exact', async () => {
+  it('F-02, F12, Z-D1: every snapshot under writers that never pause is sound and its sum exact', async () => {
     const modes = { 'a.db': 'wal', 'b.db': 'delete' } as const;
     for (const [name, mode] of Object.entries(modes)) {
       const application = await startBankWriter(join(data, name), mode, 5);
@@ -252,7 +229,7 @@ describe('captureSource() databases', () => {
     expect(readdirSync(scratch)).toEqual([]);
   });
 
-  it('one damaged database is kept as evidence and costs nobody else anything', async () => {
+  it('F12: one damaged database is kept as evidence and costs nobody else anything', async () => {
     makeDatabase(join(data, 'bad.db'), 500, 'delete');
     makeDatabase(join(data, 'good.db'), 50);
     makeDatabase(join(data, 'gone.db'), 50);
@@ -323,7 +300,7 @@ describe('captureSource() databases', () => {
 });
 
 describe('captureSource() files', () => {
-  it('files, modes, times, symlinks and empty directories are recorded as they are', async () => {
+  it('T-09, T-11, F14: files, modes, times, symlinks and empty directories are recorded as they are', async () => {
     mkdirSync(join(data, 'empty'));
     writeFileSync(join(data, 'run.sh'), '#!/bin/sh\n');
     chmodSync(join(data, 'run.sh'), 0o750);
@@ -348,7 +325,7 @@ describe('captureSource() files', () => {
     expect(manifest.statistics).toMatchObject({ files: 3, directories: 1, symlinks: 1 });
   });
 
-  it('pipes, sockets, own files, excluded files and odd names are left out with a reason', async () => {
+  it('Z-17, F14: pipes, sockets, own files, excluded files and odd names are left out with a reason', async () => {
     execFileSync('mkfifo', [join(data, 'pipe')]);
     const server = createServer().listen(join(data, 'socket'));
     cleanups.push(async () => server.close());
@@ -404,7 +381,7 @@ describe('captureSource() files', () => {
     expect(limited.manifest.roots.length).toBe(1);
   });
 
-  it('a missing required root fails, a missing optional one is a warning', async () => {
+  it('T-06, T-07: a missing required root fails, a missing optional one is a warning', async () => {
     rmSync(config, { recursive: true });
     await expect(capture()).rejects.toMatchObject({ code: 'SOURCE_MISSING' });
     const { manifest } = await capture({

@@ -1,4 +1,5 @@
 import { arch, hostname, platform } from 'node:os';
+import picomatch from 'picomatch';
 import { rootPrefix } from '../config/root-paths.ts';
 import type { SourceSettings } from '../config/settings.ts';
 import type { Activity } from '../kernel/activity.ts';
@@ -16,10 +17,12 @@ import { captureDatabases } from './capture-databases.ts';
 import { CaptureReport } from './capture-report.ts';
 import type { DatabaseContext } from './database-task.ts';
 import { findDatabases } from './find-databases.ts';
+import { keyFingerprints } from './key-fingerprints.ts';
 import { PathLimits } from './logical-paths.ts';
 import { ParentSnapshot } from './parent-snapshot.ts';
 import { FileSelection } from './select-files.ts';
 import { assertRootsUsable, rootsOfType, type SelectedRoot, selectRoots } from './select-roots.ts';
+import { rulesOf } from './selection-rules.ts';
 import { TreeCapture } from './write-trees.ts';
 
 export interface CaptureRequest {
@@ -35,6 +38,10 @@ export interface CaptureRequest {
   /** Exists, is private, and lies outside every root. */
   readonly scratchDirectory: string;
   readonly toolVersion: string;
+  /** How the plugins of the source did. @default there are none */
+  readonly plugins?: Manifest['plugins'];
+  /** Values of the secrets that keys of the source name. @default none is known */
+  readonly secrets?: (name: string) => Promise<Buffer | null>;
   /** Logical paths to which the snapshot is limited, with all below them. Missing roots are then no error. */
   readonly onlyPaths?: readonly string[];
 }
@@ -73,6 +80,7 @@ export async function captureSource(
     clock,
     scratchDirectory: request.scratchDirectory,
     checkLevel: request.source.databases.check,
+    fileBytesMax: request.source.maxFileBytes,
   };
 
   activity.progress({ phase: 'scan', filesDone: 0, bytesDone: 0 });
@@ -86,6 +94,12 @@ export async function captureSource(
   const manifestRoots = await writeRoots(roots, trees, context);
   const times = { startedMs, capturedMs, readUntilMs: clock.nowMs() };
   warnOfLostDatabases(request, roots, trees, context);
+  if (request.onlyPaths === undefined) {
+    for (const pattern of selection.unmatchedIncludes) report.note(`nothing matched ${pattern}`);
+  }
+
+  if (request.source.unreadable === 'fail') refuseLosses(report);
+  const keys = await keyFingerprints(request.source, request.secrets);
 
   activity.progress({ phase: 'commit' });
   return writer.commitSnapshot(
@@ -96,6 +110,10 @@ export async function captureSource(
       databases: trees.databases,
       skipped: report.skipped,
       skippedCount: report.skippedCount,
+      skippedByReason: report.skippedByReason,
+      notes: report.notes,
+      keys,
+      ...(request.plugins === undefined ? {} : { plugins: request.plugins }),
       changedWhileReading: report.changedWhileReading,
       warnings: report.warnings(),
       sourceFingerprint: scan.sourceFingerprint,
@@ -116,7 +134,7 @@ async function selectSource(
   const roots = await selectRoots(wanted);
   if (onlyPaths === undefined) assertRootsUsable(roots, forbiddenPaths);
   const selection = await FileSelection.create({
-    exclude: source.exclude,
+    ...rulesOf(source),
     forbiddenPaths,
     roots: await selectRoots(source.roots),
     ...(onlyPaths === undefined ? {} : { onlyPaths }),
@@ -149,6 +167,16 @@ async function writeRoots(
   return written;
 }
 
+/** @throws IO_ERROR naming the first entry that could not be read */
+function refuseLosses({ firstLoss }: CaptureReport): void {
+  if (firstLoss === null) return;
+  const state = firstLoss.message ?? firstLoss.reason;
+  throw cannot('IO_ERROR', 'capture', firstLoss.path, state, {
+    hint: 'Make it readable, exclude it, or let the source warn only: unreadable: warn.',
+    retryable: true,
+  });
+}
+
 /** A database that is gone may have been removed on purpose, or by an accident that nobody has noticed yet. */
 function warnOfLostDatabases(
   request: CaptureRequest,
@@ -157,9 +185,11 @@ function warnOfLostDatabases(
   { parent, report }: DatabaseContext,
 ): void {
   const present = new Set(trees.databases.map((database) => database.path));
+  const { optional } = request.source.databases;
+  const isOptional = optional.length === 0 ? () => false : picomatch([...optional], { dot: true });
   const limits = new PathLimits(request.onlyPaths ?? roots.map((root) => root.prefix));
   for (const { path } of parent.databases) {
-    if (limits.holds(path) && !present.has(path)) {
+    if (limits.holds(path) && !present.has(path) && !isOptional(path)) {
       report.warn(`${path} was a database in the previous snapshot and is not there any more`);
     }
   }

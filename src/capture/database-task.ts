@@ -16,6 +16,8 @@ export interface DatabaseContext {
   readonly clock: Clock;
   readonly scratchDirectory: string;
   readonly checkLevel: 'quick' | 'full';
+  /** Larger files are left out, databases never; null: no bound. */
+  readonly fileBytesMax: number | null;
 }
 
 export interface CapturedDatabase {

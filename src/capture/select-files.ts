@@ -7,6 +7,7 @@ import { STAGING_NAME } from '../files/staging.ts';
 import { messageOf, systemCode } from '../kernel/errors.ts';
 import { LOGICAL_PATH_BYTES_MAX } from '../kernel/limits.ts';
 import type { SkipReason, SkipRecord } from '../store/manifests/manifest.ts';
+import { IncludePatterns } from './include-patterns.ts';
 import { isAtOrBelow, PathLimits } from './logical-paths.ts';
 import type { SelectedRoot } from './select-roots.ts';
 
@@ -32,6 +33,8 @@ export interface Listing {
 export interface SelectionRules {
   /** picomatch patterns against logical paths. */
   readonly exclude: readonly string[];
+  /** If there are any, files must match one of them, themselves or by a directory they are in. */
+  readonly include: readonly string[];
   /** Absolute paths of our own files: never entered. */
   readonly forbiddenPaths: readonly string[];
   /** Every root of the source: one that lies inside another is stored on its own. */
@@ -45,6 +48,7 @@ const STATS_AT_ONCE = 32;
 
 export class FileSelection {
   readonly #isExcluded: (logicalPath: string) => boolean;
+  readonly #include: IncludePatterns;
   readonly #forbidden: readonly string[];
   /** Device and inode of forbidden directories: they may be mounted at a second place. */
   readonly #forbiddenInodes: ReadonlySet<string>;
@@ -58,6 +62,7 @@ export class FileSelection {
   ) {
     const patterns = [...rules.exclude];
     this.#isExcluded = patterns.length === 0 ? () => false : picomatch(patterns, { dot: true });
+    this.#include = new IncludePatterns(rules.include);
     this.#forbidden = forbidden;
     this.#forbiddenInodes = forbiddenInodes;
     this.#roots = rules.roots;
@@ -118,10 +123,25 @@ export class FileSelection {
     }
     const kind = kindOf(stat);
     if (kind === null) return skip(logicalPath, 'special-file', specialKindOf(stat));
+    if (kind !== 'directory' && !this.#include.holds(logicalPath)) {
+      return skip(logicalPath, 'not-included');
+    }
     if (kind === 'directory' && this.#forbiddenInodes.has(inodeOf(stat))) {
       return skip(logicalPath, 'own-files');
     }
     return { name, path, logicalPath, kind, stat };
+  }
+
+  /** Include patterns that no file listed so far has matched. */
+  get unmatchedIncludes(): readonly string[] {
+    return this.#include.unmatched;
+  }
+
+  /** Why the rules leave out a file at this logical path, or null. */
+  reasonFor(logicalPath: string): SkipReason | null {
+    const directories = logicalPath.split('/').map((_, index, parts) => parts.slice(0, index + 1));
+    if (directories.some((parts) => this.#isExcluded(parts.join('/')))) return 'excluded';
+    return this.#include.holds(logicalPath) ? null : 'not-included';
   }
 
   #isWanted(logicalPath: string): boolean {

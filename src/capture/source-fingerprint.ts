@@ -3,6 +3,7 @@ import type { SourceSettings } from '../config/settings.ts';
 import { isSidecarName } from '../sqlite/family.ts';
 import { FileSelection, type ListedEntry, type Listing } from './select-files.ts';
 import { type SelectedRoot, selectRoots } from './select-roots.ts';
+import { rulesOf } from './selection-rules.ts';
 
 /**
  * Folds what `stat` says of every selected file into one value. No file is opened, so the daemon may compute it.
@@ -49,7 +50,7 @@ export async function sourceFingerprint(
   forbiddenPaths: readonly string[],
 ): Promise<string> {
   const roots = await selectRoots(source.roots);
-  const selection = await FileSelection.create({ exclude: source.exclude, forbiddenPaths, roots });
+  const selection = await FileSelection.create({ ...rulesOf(source), forbiddenPaths, roots });
   const builder = new FingerprintBuilder();
   const visit = async (directory: string, logicalPath: string): Promise<void> => {
     const listing = await selection.list(directory, logicalPath);

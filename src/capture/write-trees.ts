@@ -99,8 +99,9 @@ export class TreeCapture {
     listed: ListedEntry,
     known: TreeEntry | undefined,
   ): Promise<TreeEntry | SkipRecord | null> {
-    const { report, parent, activity } = this.#context;
-    if (known?.type === 'file' && parent.isUnchanged(known, listed.stat)) {
+    const { report, parent, activity, fileBytesMax } = this.#context;
+    const isBounded = fileBytesMax === null || listed.stat.size <= fileBytesMax;
+    if (isBounded && known?.type === 'file' && parent.isUnchanged(known, listed.stat)) {
       report.files += 1;
       report.fileDone(known.content.bytes);
       return { ...known, ...ownership(listed.stat) };

@@ -14,7 +14,7 @@ const job = (fields: Partial<FinishedJob>): FinishedJob => ({
 });
 
 describe('exitCodeOfError()', () => {
-  it('is a documented, non-zero exit code for every error there is', () => {
+  it('F58: is a documented, non-zero exit code for every error there is', () => {
     const documented: number[] = Object.values(EXIT);
     for (const code of ERROR_CODES) {
       const exitCode = exitCodeOfError(code);
@@ -23,7 +23,7 @@ describe('exitCodeOfError()', () => {
     }
   });
 
-  it('keeps the codes scripts go by', () => {
+  it('F58: keeps the codes scripts go by', () => {
     expect(exitCodeOfError('INVALID_PARAMS')).toBe(2);
     expect(exitCodeOfError('CONFIRMATION_REQUIRED')).toBe(2);
     expect(exitCodeOfError('DAEMON_UNREACHABLE')).toBe(4);
@@ -37,7 +37,7 @@ describe('exitCodeOfError()', () => {
 });
 
 describe('exitCodeOfJob()', () => {
-  it('tells success, warnings, failure by its cause, and cancellation apart', () => {
+  it('M-40, M-D7, F58: tells success, warnings, failure by its cause, and cancellation apart', () => {
     const error = { code: 'VERIFY_FAILED', message: '', retryable: false } as const;
     expect(exitCodeOfJob(job({}))).toBe(0);
     expect(exitCodeOfJob(job({ warnings: 2 }))).toBe(3);
@@ -61,7 +61,7 @@ describe('exitCodeOfJob()', () => {
 });
 
 describe('finalDocument()', () => {
-  it('has the promised fields, and the optional ones only where they hold something', () => {
+  it('M-23: has the promised fields, and the optional ones only where they hold something', () => {
     expect(finalDocument(job({}))).toEqual({
       id: 'j',
       kind: 'backup',

@@ -32,7 +32,7 @@ const submitting =
   () => ({ job: scriptedJob(fields), coalesced });
 
 describe('holdfast backup', () => {
-  it('sends what was asked for and ends with the final document of the job', async () => {
+  it('F58, T-08: sends what was asked for and ends with the final document of the job', async () => {
     const end = { status: 'succeeded', result: { snapshotId: 'abcdef' } } as const;
     const { calls, line } = await withScript({
       ...followScript(end),
@@ -131,7 +131,7 @@ describe('Ctrl-C', () => {
     return { script, signal: controller.signal };
   }
 
-  it('cancels the job that the command started, awaits its end, and is 130', async () => {
+  it('F58, M-38: cancels the job that the command started, awaits its end, and is 130', async () => {
     const { script, signal } = cancellable();
     const { calls, line } = await withScript({ ...script, 'snapshot.create': submitting() });
     const { exitCode, document } = await line(['backup', '--json'], { signal });
@@ -150,7 +150,7 @@ describe('Ctrl-C', () => {
 });
 
 describe('destructive commands', () => {
-  it('are refused without --yes where nobody can answer, before the daemon hears of it', async () => {
+  it('F58: are refused without --yes where nobody can answer, before the daemon hears of it', async () => {
     const { calls, line } = await withScript({});
     for (const argv of [
       ['restore', 'latest', '--in-place'],
@@ -175,7 +175,7 @@ describe('destructive commands', () => {
     expect(calls.map(({ params }) => params)).toEqual([{ id: 'q1' }, { policy: true }]);
   });
 
-  it('--json never asks, even at a terminal', async () => {
+  it('F58: --json never asks, even at a terminal', async () => {
     const { line } = await withScript({});
     const { exitCode } = await line(['restore', 'latest', '--in-place', '--json'], { answer: 'y' });
     expect(exitCode).toBe(EXIT.usage);

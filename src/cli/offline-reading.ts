@@ -9,8 +9,16 @@ import { offlineSettings } from './offline.ts';
 export type ReadMethod =
   | 'snapshot.list'
   | 'snapshot.get'
+  | 'snapshot.files'
+  | 'snapshot.manifest'
+  | 'snapshot.find'
   | 'drill.list'
+  | 'restore.pending'
+  | 'retention.get'
+  | 'retention.preview'
   | 'tree.list'
+  | 'repository.locks'
+  | 'repository.unlock'
   | 'repository.statistics';
 
 /**
@@ -38,8 +46,9 @@ export async function readOffline<M extends ReadMethod>(
     });
   }
   const opened: { close(): void }[] = [];
-  const world: Pick<ApiContext, 'settings' | 'openReader'> = {
+  const world: Pick<ApiContext, 'settings' | 'clock' | 'openReader'> = {
     settings,
+    clock: context.clock,
     async openReader() {
       const reader = await openReader(settings.repositoryDirectory);
       opened.push(reader);
@@ -49,7 +58,7 @@ export async function readOffline<M extends ReadMethod>(
   try {
     const handle = handlers[method] as unknown as (
       params: unknown,
-      context: Pick<ApiContext, 'settings' | 'openReader'>,
+      context: Pick<ApiContext, 'settings' | 'clock' | 'openReader'>,
     ) => Promise<MethodResult<M>>;
     return await handle(parsed.data, world);
   } finally {
@@ -65,5 +74,14 @@ async function loadHandlers() {
       import('../api/tree.ts'),
       import('../api/repository.ts'),
     ]);
-  return { ...snapshotHandlers, ...drillHandlers, ...treeHandlers, ...repositoryHandlers };
+  const { retentionHandlers } = await import('../api/retention.ts');
+  const { restoreHandlers } = await import('../api/restore.ts');
+  return {
+    ...retentionHandlers,
+    ...restoreHandlers,
+    ...snapshotHandlers,
+    ...drillHandlers,
+    ...treeHandlers,
+    ...repositoryHandlers,
+  };
 }

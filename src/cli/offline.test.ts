@@ -4,6 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../kernel/clock.ts';
+import { initRepository } from '../store/repository.ts';
 import { EXIT } from './exit-codes.ts';
 import { runOfflineLine } from './testing/offline-line.ts';
 import { type LineOptions, runLine } from './testing/run-line.ts';
@@ -136,7 +138,7 @@ describe('is the daemon down?', () => {
 describe('listings without a daemon', () => {
   it('read the repository itself, in the shape the daemon answers with', async () => {
     expect((await offlineLine(['repository', 'stats'])).exitCode).toBe(EXIT.notFound);
-    expect((await offlineLine(['repository', 'init'])).exitCode).toBe(0);
+    await initRepository(join(directory, 'state', 'repository'), { clock: systemClock });
     const listed = await offlineLine(['snapshots', '--json']);
     expect(listed.document).toEqual({ items: [], nextCursor: null });
     expect((await offlineLine(['show', 'latest'])).exitCode).toBe(EXIT.notFound);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { dataSubset, durationMs, wholeNumber } from './option-parsers.ts';
 
 describe('option parsers', () => {
-  it('durationMs() reads durations with a unit and refuses all else', () => {
+  it('Z-106: durationMs() reads durations with a unit and refuses all else', () => {
     expect(durationMs('90s')).toBe(90_000);
     expect(durationMs('15min')).toBe(900_000);
     expect(durationMs('1.5h')).toBe(5_400_000);

@@ -17,6 +17,10 @@ export function wholeNumber(min: number, max: number): (value: string) => number
   };
 }
 
+/** A number of snapshots, or -1 for all. */
+export const countOrAll = (value: string): number =>
+  value === '-1' ? -1 : wholeNumber(0, 1_000_000)(value);
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   s: 1_000,
   m: 60_000,
@@ -33,6 +37,15 @@ export function durationMs(value: string): number {
     throw new InvalidArgumentError('Expected a duration such as 90s, 15min, 12h, 30d or 2w.');
   }
   return Math.round(Number(match[1]) * UNIT_MS[match[2]!]!);
+}
+
+/** A moment, as ISO 8601 writes it; a date alone is its first moment in UTC. */
+export function isoTime(value: string): string {
+  const time = Date.parse(value);
+  if (!/^\d{4}-\d\d-\d\d/.test(value) || Number.isNaN(time)) {
+    throw new InvalidArgumentError('Expected a time such as 2026-01-31T12:00:00Z.');
+  }
+  return new Date(time).toISOString();
 }
 
 export type ReadDataSubset = 'none' | 'all' | { readonly percent: number };

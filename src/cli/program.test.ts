@@ -46,7 +46,7 @@ describe('usage errors', () => {
     [['service', 'print', 'upstart']],
     [['show']],
     [['--unknown', 'status']],
-  ])('%j is refused with exit code 2 and says why on stderr', async (argv) => {
+  ])('F58: %j is refused with exit code 2 and says why on stderr', async (argv) => {
     const result = await runLine(argv, { environment: { HOLDFAST_SOCKET: '/nonexistent' } });
     expect(result.exitCode).toBe(EXIT.usage);
     expect(result.stderr).not.toBe('');
@@ -65,7 +65,7 @@ describe('usage errors', () => {
     expect(version.document).toMatchObject({ version: '1.2.3', protocol: 1 });
   });
 
-  it('under --json an error is a document', async () => {
+  it('F58: under --json an error is a document', async () => {
     const result = await runLine(['status', '--json', '--socket', '/nonexistent/s']);
     expect(result.exitCode).toBe(EXIT.unreachable);
     expect(result.document).toMatchObject({ error: { code: 'DAEMON_UNREACHABLE' } });
@@ -85,7 +85,7 @@ describe('lists', () => {
     expect(stderr).toContain('--cursor c2');
   });
 
-  it('job logs are read to the end, page by page, and are NDJSON under --json', async () => {
+  it('M-42: job logs are read to the end, page by page, and are NDJSON under --json', async () => {
     const lineOf = (seq: number) => ({
       seq,
       at: '2026-01-01T00:00:00.000Z',
@@ -105,6 +105,11 @@ describe('lists', () => {
         .split('\n')
         .map((text) => JSON.parse(text).message),
     ).toEqual(['m1', 'm2']);
+    const text = await line(['job', 'logs', 'job-1', '--format', 'txt', '--json']);
+    expect(text.stdout).toMatch(/^.+ event m1\n.+ event m2\n$/);
+    const documents = await line(['job', 'logs', 'job-1', '--format', 'ndjson']);
+    expect(documents.stdout).toBe(`${JSON.stringify(lineOf(1))}\n${JSON.stringify(lineOf(2))}\n`);
+    expect((await line(['job', 'logs', 'job-1', '--format', 'xml'])).exitCode).toBe(EXIT.usage);
   });
 });
 

@@ -7,6 +7,12 @@ import { collect } from './option-parsers.ts';
 import { printError } from './report.ts';
 import type { Perform } from './tree/command-adapter.ts';
 import { addDaemonCommands, addRecordCommands } from './tree/daemon-commands.ts';
+import { addDatabaseCommands } from './tree/database-commands.ts';
+import { addHookCommands } from './tree/hook-commands.ts';
+import { addOversightCommands } from './tree/oversight-commands.ts';
+import { addRetentionCommands } from './tree/retention-commands.ts';
+import { addScheduleCommands } from './tree/schedule-commands.ts';
+import { addSettingsCommands } from './tree/settings-commands.ts';
 import { addRecoveryCommands, addSnapshotCommands } from './tree/snapshot-commands.ts';
 
 export interface ProgramOptions {
@@ -78,8 +84,14 @@ export function buildProgram(
     );
   addDaemonCommands(program, perform);
   addSnapshotCommands(program, perform);
+  addDatabaseCommands(program, perform);
+  addHookCommands(program, perform);
+  addRetentionCommands(program, perform);
   addRecoveryCommands(program, perform);
   addRecordCommands(program, perform);
+  addSettingsCommands(program, perform);
+  addScheduleCommands(program, perform);
+  addOversightCommands(program, perform);
   inheritOutput(program);
   return program;
 }

@@ -17,6 +17,8 @@ export interface Terminal {
   readonly noteColor: boolean;
   /** Somebody can answer a question. */
   readonly interactive: boolean;
+  /** What stdin gives until it ends; more than `bytesMax` is not waited for. */
+  read(bytesMax: number): Promise<string>;
   /** Asks on stderr; resolves with the answer, trimmed. @throws the signal's reason */
   ask(question: string, signal: AbortSignal): Promise<string>;
 }
@@ -56,6 +58,16 @@ export function openTerminal(
     color: wantsColor(stdout, environment, colorAllowed),
     noteColor: wantsColor(stderr, environment, colorAllowed),
     interactive: stdin.isTTY === true && stderr.isTTY === true,
+    async read(bytesMax) {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of stdin) {
+        chunks.push(Buffer.from(chunk));
+        bytes += chunks.at(-1)!.length;
+        if (bytes > bytesMax) break;
+      }
+      return Buffer.concat(chunks).toString('utf8');
+    },
     async ask(question, signal) {
       const lines = createInterface({ input: stdin, output: stderr });
       try {

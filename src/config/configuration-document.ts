@@ -21,7 +21,9 @@ The file is checked as a whole before anything is done: unknown options, duplica
 - **Sizes** (names in \`Bytes\`) are bytes, or text with a unit: \`512MiB\`, \`2GB\`.
 - **Identifiers** are 1 to 64 of \`a-z\`, \`0-9\`, dot, underscore and hyphen, beginning with a letter or digit.
 
-At its start the daemon writes the settings in force to \`settings.json\` in its state directory. Commands that run while it is down use these, unless \`--config\`, \`--data\` or \`HOLDFAST_CONFIG\` says otherwise, so that they mean the same repository and the same sources. Clients find the daemon's socket there too.
+Settings and sources can also be changed while the daemon runs, with \`holdfast settings\` and \`holdfast source\`: such changes lie over the file, which is never rewritten, and hold until they are taken back. \`holdfast settings get\` says where each value comes from.
+
+The daemon keeps the settings in force in \`settings.json\` in its state directory. Commands that run while it is down use these, unless \`--config\`, \`--data\` or \`HOLDFAST_CONFIG\` says otherwise (what was changed lies over a file that is named, too), so that they mean the same repository and the same sources. Clients find the daemon's socket there too.
 
 ## Example
 

@@ -66,7 +66,8 @@ describe('loadSettings()', () => {
         assertions: [],
       },
     ]);
-    expect(settings.sources[0]!.schedules.map(({ id }) => id)).toEqual(['backup', 'check']);
+    expect(settings.sources[0]!.schedules.map(({ id }) => id)).toEqual(['backup']);
+    expect(settings.schedules.map(({ id }) => id)).toEqual(['check']);
     expect(settings.worker.memoryBytesMax).toBe(2 ** 30);
   });
 
@@ -134,7 +135,7 @@ describe('loadSettings()', () => {
     expect(error.message).toContain('line 7, sources[0].watch.quietMs: expected milliseconds');
   });
 
-  it('takes durations and sizes as numbers of their unit or as text', async () => {
+  it('Z-106: takes durations and sizes as numbers of their unit or as text', async () => {
     const settings = await loadText(
       `worker: {memoryBytesMax: 512MiB, jobDeadlineMs: 90m}\n${source('roots: [/srv/app]\nwatch: {quietMs: 250, maxWaitMs: 1.5m}')}`,
     );
@@ -255,7 +256,7 @@ describe('loadSettings()', () => {
     expect(error.message).toContain('holds the state directory');
   });
 
-  it('one place spelled in two ways is one place', async () => {
+  it('Z-64: one place spelled in two ways is one place', async () => {
     await mkdir(join(directory, 'real'));
     await symlink(join(directory, 'real'), join(directory, 'link'));
     const settings = await loadText(source(`roots: [${join(directory, 'link')}/not/yet]`));

@@ -3,7 +3,8 @@ import { systemCode } from '../kernel/errors.ts';
 import { type ConfigDocument, readConfigFile } from './config-file.ts';
 import { currentUid, defaultPaths } from './default-paths.ts';
 import { slug } from './option-values.ts';
-import { readRememberedDocument } from './remembered-settings.ts';
+import { readRememberedChanges, readRememberedDocument } from './remembered-settings.ts';
+import { resolveStoredChanges } from './resolve-changed-settings.ts';
 import { type ResolveRequest, resolveSettings } from './resolve-settings.ts';
 import type { Settings } from './settings.ts';
 
@@ -35,30 +36,53 @@ export async function loadSettings(
   flags: SettingsFlags,
   env: NodeJS.ProcessEnv,
 ): Promise<Settings> {
+  return resolveSettings(await readSettings(flags, env));
+}
+
+/** The same, not yet resolved: what changes are laid over. @throws NOT_FOUND, CONFIG_INVALID, IO_ERROR */
+export async function readSettings(
+  flags: SettingsFlags,
+  env: NodeJS.ProcessEnv,
+): Promise<ResolveRequest> {
   const file = await readChosenFile(flags, env);
-  return resolveSettings({
+  return {
     document: file?.document ?? NO_DOCUMENT,
     origin: file?.path ?? NO_FILE_ORIGIN,
     ...precedingFile(flags, env),
-  });
+  };
 }
 
 /**
  * The settings of a command that works without the daemon. Unless a file or data directories are named, these are
- * the ones that the daemon last started with, so that both mean the same repository and the same sources. Where
- * the daemon never ran, they are what it would start with.
+ * the ones that were last in force, so that both mean the same repository and the same sources. Of a file that is
+ * named, they are what a daemon would start with: what was changed over the socket holds. Where the daemon never
+ * ran, they are what it would start with.
  */
 export async function loadOfflineSettings(
   flags: SettingsFlags,
   env: NodeJS.ProcessEnv,
 ): Promise<Settings> {
-  const isChosen = flags.config !== undefined || flags.data !== undefined;
-  if (isChosen || namedBy(env, 'HOLDFAST_CONFIG') !== null) return loadSettings(flags, env);
+  if (flags.data !== undefined) return loadSettings(flags, env);
+  if (flags.config !== undefined || namedBy(env, 'HOLDFAST_CONFIG') !== null) {
+    return loadChangedSettings(flags, env);
+  }
   const preceding = precedingFile(flags, env);
   const stateDirectory = await stateDirectoryOf(flags, env, preceding.overrides);
   const remembered = await readRememberedDocument(stateDirectory);
   if (remembered === null) return loadSettings(flags, env);
   return resolveSettings({ ...remembered, ...preceding });
+}
+
+/** As a daemon does that starts with these. */
+async function loadChangedSettings(
+  flags: SettingsFlags,
+  env: NodeJS.ProcessEnv,
+): Promise<Settings> {
+  const request = await readSettings(flags, env);
+  const settings = await resolveSettings(request);
+  const remembered = await readRememberedChanges(settings.stateDirectory);
+  if (remembered === null) return settings;
+  return (await resolveStoredChanges(request, remembered.changes)).settings;
 }
 
 /**

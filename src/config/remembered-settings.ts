@@ -5,6 +5,7 @@ import type { ConfigDocument } from './config-file.ts';
 import { REMEMBERED_SETTINGS_NAME } from './default-paths.ts';
 import { resolveSettings } from './resolve-settings.ts';
 import type { Settings } from './settings.ts';
+import { parseChanges, type SettingsChanges } from './settings-changes.ts';
 
 /**
  * The settings that a daemon started with, kept in its state directory: a command that runs while the daemon is
@@ -20,9 +21,19 @@ export function rememberedSettingsPath(stateDirectory: string): string {
   return join(stateDirectory, REMEMBERED_SETTINGS_NAME);
 }
 
+/** What was changed while the daemon ran, and how often: as state.db has it, should that be lost. */
+export interface RememberedChanges {
+  readonly version: number;
+  readonly changes: SettingsChanges;
+}
+
 /** Keeps the settings in their own state directory, which must exist. */
-export async function rememberSettings(settings: Settings, write: DurableWrite): Promise<void> {
-  const document = { format: FORMAT, settings };
+export async function rememberSettings(
+  settings: Settings,
+  write: DurableWrite,
+  changed: RememberedChanges | null = null,
+): Promise<void> {
+  const document = { format: FORMAT, settings, ...(changed === null ? {} : { changed }) };
   await write(
     rememberedSettingsPath(settings.stateDirectory),
     `${JSON.stringify(document, null, 2)}\n`,
@@ -37,6 +48,22 @@ export async function readRememberedSettings(stateDirectory: string): Promise<Se
   const remembered = await readRememberedDocument(stateDirectory);
   if (remembered === null) return null;
   return resolveSettings({ ...remembered, overrides: new Map(), watch: true, env: {} });
+}
+
+/** The changes that the settings remembered here hold; null where there are none that can be read. */
+export async function readRememberedChanges(
+  stateDirectory: string,
+): Promise<RememberedChanges | null> {
+  const text = await readFile(rememberedSettingsPath(stateDirectory), 'utf8').catch(() => null);
+  if (text === null) return null;
+  try {
+    const { changed } = JSON.parse(text) as { changed?: { version?: unknown; changes?: unknown } };
+    const changes = parseChanges(changed?.changes);
+    const version = changed?.version;
+    return changes === null || typeof version !== 'number' ? null : { version, changes };
+  } catch {
+    return null;
+  }
 }
 
 /** The remembered settings as a document to lay flags over; null if there are none. @throws CONFIG_INVALID */

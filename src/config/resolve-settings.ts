@@ -4,6 +4,7 @@ import { configError } from './config-problem.ts';
 import { currentUid, defaultPaths } from './default-paths.ts';
 import type { Configuration } from './options.ts';
 import { isInside, realPathOf } from './own-places.ts';
+import { resolveRepositorySchedules } from './resolve-schedules.ts';
 import { resolveSources } from './resolve-sources.ts';
 import type { Settings } from './settings.ts';
 import { ProblemList, validateConfiguration } from './validate-configuration.ts';
@@ -65,8 +66,9 @@ async function complete(
     );
   }
   const own = { stateDirectory, repositoryDirectory };
-  const sources = await resolveSources(configuration.sources, own, list);
-  return { ...rest, stateDirectory, repositoryDirectory, socketPath, sources };
+  const sources = await resolveSources(configuration, own, list);
+  const schedules = resolveRepositorySchedules(configuration, sources, list);
+  return { ...rest, stateDirectory, repositoryDirectory, socketPath, schedules, sources };
 }
 
 function withoutWatch(settings: Settings): Settings {

@@ -1,8 +1,10 @@
 import { slug } from './option-values.ts';
-import type { SourceConfiguration } from './options.ts';
+import type { Configuration, SourceConfiguration } from './options.ts';
 import { isInside, realPathOf } from './own-places.ts';
+import { resolvePlugins, withPluginRoots } from './resolve-plugins.ts';
+import { resolveSchedules } from './resolve-schedules.ts';
 import { rootPrefix } from './root-paths.ts';
-import type { RootSettings, ScheduleSettings, SourceSettings } from './settings.ts';
+import type { RootSettings, SourceSettings } from './settings.ts';
 import type { ProblemList } from './validate-configuration.ts';
 
 /** What the schema cannot say about sources: ids, uniqueness, and where roots may be. */
@@ -16,7 +18,7 @@ export interface OwnDirectories {
 }
 
 export async function resolveSources(
-  sources: readonly SourceConfiguration[],
+  { sources, retention }: Pick<Configuration, 'sources' | 'retention'>,
   own: OwnDirectories,
   list: ProblemList,
 ): Promise<SourceSettings[]> {
@@ -28,11 +30,16 @@ export async function resolveSources(
       list.add([...path, 'name'], 'no identifier can be made of this name; set "id" as well');
     }
     checkAssertions(source, path, list);
+    checkKeys(source, path, list);
+    const roots = await resolveRoots(source, own, path, list);
+    const plugins = await resolvePlugins(source, roots, path, list);
     resolved.push({
       ...source,
       id: id ?? '',
-      roots: await resolveRoots(source, own, path, list),
-      schedules: resolveSchedules(source, path, list),
+      roots: withPluginRoots(roots, plugins),
+      plugins,
+      schedules: resolveSchedules(source.schedules, [...path, 'schedules'], list),
+      retention: source.retention === undefined ? retention : source.retention,
     });
   }
   checkReferences(resolved, list);
@@ -83,22 +90,6 @@ function refusalOfRoot(path: string, own: OwnDirectories): string | null {
   return null;
 }
 
-function resolveSchedules(
-  source: SourceConfiguration,
-  path: readonly (string | number)[],
-  list: ProblemList,
-): ScheduleSettings[] {
-  const taken = new Set<string>();
-  return source.schedules.map((schedule, index) => {
-    const id = schedule.id ?? schedule.kind;
-    if (taken.has(id)) {
-      list.add([...path, 'schedules', index], `a second schedule with the id "${id}"`);
-    }
-    taken.add(id);
-    return { ...schedule, id };
-  });
-}
-
 function checkAssertions(
   { assertions }: SourceConfiguration,
   path: readonly (string | number)[],
@@ -110,6 +101,20 @@ function checkAssertions(
       list.add([...path, 'assertions', index, 'name'], `a second assertion "${name}"`);
     }
     taken.add(name);
+  }
+}
+
+function checkKeys(
+  { keys }: SourceConfiguration,
+  path: readonly (string | number)[],
+  list: ProblemList,
+): void {
+  const taken = new Set<string>();
+  for (const [index, { name, path: file, secret }] of keys.entries()) {
+    const at = [...path, 'keys', index];
+    if (taken.has(name)) list.add([...at, 'name'], `a second key "${name}"`);
+    taken.add(name);
+    if ((file === null) === (secret === null)) list.add(at, 'expected either "path" or "secret"');
   }
 }
 

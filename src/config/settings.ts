@@ -1,4 +1,6 @@
+import type { HooksSettings, PluginSettings } from './hook-settings.ts';
 import type { LogLevel } from './options.ts';
+import type { RetentionSettings } from './retention-settings.ts';
 
 /** Validated, absolute, frozen: what the rest of the program may know of its configuration. */
 
@@ -12,6 +14,8 @@ export interface RootSettings {
   readonly path: string;
   /** A missing required root fails a backup; a missing optional one is a warning. */
   readonly required: boolean;
+  /** Patterns relative to `path`; absent or none: everything. */
+  readonly include?: readonly string[];
 }
 
 export interface WatchSettings {
@@ -30,13 +34,31 @@ export interface WatchSettings {
 
 export interface ScheduleSettings {
   readonly id: string;
-  readonly kind: 'backup' | 'check' | 'verify' | 'drill';
+  readonly kind: 'backup' | 'forget' | 'prune' | 'check' | 'verify' | 'drill';
   readonly trigger:
     | { readonly type: 'cron'; readonly expression: string; readonly timeZone: string }
     | { readonly type: 'interval'; readonly intervalMs: number };
   readonly enabled: boolean;
   /** One run for any number of runs missed while down, or none. */
   readonly catchUp: 'one' | 'none';
+  /** Each run begins up to this much after its tick; how much depends on the tick alone. */
+  readonly jitterMs: number;
+  /** A tick while the run before it waits or runs: left out, or one more waits behind it. */
+  readonly overlap: 'skip' | 'queue';
+}
+
+/** A schedule and what it is for: one source, or, where `sourceId` is null, the repository as a whole. */
+export interface ScheduleDefinition extends ScheduleSettings {
+  readonly sourceId: string | null;
+}
+
+/** What is done about a scheduled run that failed of something that may pass. */
+export interface RetrySettings {
+  /** Runs in all, the first one included; 1: a failed one is left to the next tick. */
+  readonly maxAttempts: number;
+  /** Before the second run; doubled before each further one, up to `backoffMaxMs`. */
+  readonly backoffMs: number;
+  readonly backoffMaxMs: number;
 }
 
 export interface RecoverySettings {
@@ -61,21 +83,65 @@ export interface AssertionSettings {
   readonly expect: string | number | null;
 }
 
+/** Text for the shell, or a program and its arguments. */
+export type CommandSettings = string | readonly string[];
+
+/** Commands around a restore in place. */
+export interface ServiceSettings {
+  readonly stop: CommandSettings;
+  readonly start: CommandSettings;
+  /** Exit code 0 where the application runs; null: it is taken for running. */
+  readonly status: CommandSettings | null;
+  /** When everything is in place, before the start. */
+  readonly afterRestore: CommandSettings | null;
+  readonly timeoutMs: number;
+}
+
+/** A key that the application needs beside its data: snapshots hold its fingerprint. One of `path` and `secret`. */
+export interface KeySettings {
+  /** Unique in the source. */
+  readonly name: string;
+  readonly path: string | null;
+  /** Name of a secret in the state directory. */
+  readonly secret: string | null;
+}
+
 export interface SourceSettings {
   /** Immutable; defaults to the name. */
   readonly id: string;
   readonly name: string;
+  /** False: neither watched nor on schedule. Snapshots by hand, checks and recovery go on. */
+  readonly enabled: boolean;
   readonly roots: readonly RootSettings[];
+  /** picomatch patterns against logical paths; none: everything. */
+  readonly include: readonly string[];
+  /** Whether `DEFAULT_EXCLUDES` hold as well. */
+  readonly defaultExcludes: boolean;
   /** picomatch patterns against logical paths (`data/cache/**`). */
   readonly exclude: readonly string[];
+  /** Larger files are left out, but never a database; null: no bound. */
+  readonly maxFileBytes: number | null;
+  /** What becomes of a backup that meets files that it cannot read. */
+  readonly unreadable: 'warn' | 'fail';
+  /** Of every snapshot that a backup takes. */
+  readonly tags: readonly string[];
+  readonly keys: readonly KeySettings[];
   readonly databases: {
     /** Depth below a data root at which boot checks and recovery look for databases; 0 is its top level. */
     readonly depth: number;
     readonly check: 'quick' | 'full';
+    /** Patterns of databases that may come and go. */
+    readonly optional: readonly string[];
   };
   readonly watch: WatchSettings;
   readonly schedules: readonly ScheduleSettings[];
+  readonly retry: RetrySettings;
+  /** Null: every snapshot stays. */
+  readonly retention: RetentionSettings | null;
   readonly recovery: RecoverySettings;
+  readonly service: ServiceSettings | null;
+  readonly hooks: HooksSettings;
+  readonly plugins: readonly PluginSettings[];
   readonly assertions: readonly AssertionSettings[];
 }
 
@@ -96,7 +162,30 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly codec: 'auto' | 'brotli' | 'zstd' | 'none';
   readonly verifyWrites: 'sample' | 'all';
+  /** For sources that say nothing of their own; null: every snapshot stays. */
+  readonly retention: RetentionSettings | null;
   readonly quarantine: QuarantineSettings;
+  readonly prune: {
+    readonly graceMs: number;
+    /** 0 to 1. */
+    readonly unusedShare: number;
+  };
+  /** Of the repository as a whole. */
+  readonly schedules: readonly ScheduleSettings[];
+  /** For sources that say nothing of their own. */
+  readonly hooks: HooksSettings;
+  /** What text commands of hooks and plugins go to. */
+  readonly hookShell: string;
+  /** What is remembered of finished jobs. */
+  readonly jobs: {
+    readonly keptCount: number;
+    readonly logBytesMax: number;
+  };
+  /** Of the repository, for each job; 0: without bound. */
+  readonly bandwidth: {
+    readonly readBytesPerSecond: number;
+    readonly writeBytesPerSecond: number;
+  };
   readonly worker: {
     readonly memoryBytesMax: number;
     readonly jobDeadlineMs: number;

@@ -3,6 +3,8 @@ import type { ConfigDocument } from './config-file.ts';
 import { type ConfigProblem, PROBLEMS_MAX, showPath } from './config-problem.ts';
 import { nearestName } from './nearest-name.ts';
 import { CRON_PROBLEM } from './option-values.ts';
+import { keepOptions, retentionOptions } from './options/retention-options.ts';
+import { scheduleOptions } from './options/schedule-options.ts';
 import { type Configuration, configurationSchema, optionGroups } from './options.ts';
 
 /** Makes problems out of what the schema says, with lines and suggestions. */
@@ -36,9 +38,12 @@ export class ProblemList {
 /** The names that may stand at a path; empty where the path is no group of options. */
 function knownNames(path: Path): string[] {
   const at = showPath(path).replace(/\[\d+\]/g, '[]');
-  if (at === 'sources[].schedules[].trigger') {
+  if (/(^|\.)retention\.origins\.[a-z]+$/.test(at)) return Object.keys(keepOptions);
+  if (at === 'retention') return Object.keys(retentionOptions);
+  if (at.endsWith('schedules[].trigger')) {
     return ['type', 'expression', 'timeZone', 'intervalMs'];
   }
+  if (at === 'schedules[]') return Object.keys(scheduleOptions);
   return Object.keys(optionGroups.find((group) => group.at === at)?.options ?? {});
 }
 

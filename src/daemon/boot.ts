@@ -1,10 +1,12 @@
+import type { LiveSettings } from '../config/live-settings.ts';
 import { hostPathOf } from '../config/root-paths.ts';
-import type { Settings, SourceSettings } from '../config/settings.ts';
+import type { SourceSettings } from '../config/settings.ts';
 import type { Job, JobKind } from '../jobs/job.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import { type Clock, isoTime } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
+import { listPending } from '../restore/pending-restore.ts';
 import type { BootProgress } from './boot-progress.ts';
 import type { JobEffects } from './job-effects.ts';
 import { filesOf, recoveryDeadlineMs } from './recovery-deadline.ts';
@@ -12,7 +14,7 @@ import type { RepositoryView } from './repository-view.ts';
 import type { SourceStates } from './source-states.ts';
 
 export interface BootOptions {
-  readonly settings: Settings;
+  readonly live: LiveSettings;
   readonly queue: JobQueue;
   /** Hears of every job of the queue. */
   readonly effects: Pick<JobEffects, 'settled'>;
@@ -26,7 +28,7 @@ export interface BootOptions {
 }
 
 /** Kinds that may run before the daemon is ready; others wait in the queue. */
-export const BOOT_KINDS: readonly JobKind[] = ['reconcile', 'recover'];
+export const BOOT_KINDS: readonly JobKind[] = ['reconcile', 'apply', 'recover'];
 
 const WAIT_SLICE_MS = 60_000;
 
@@ -36,18 +38,28 @@ const WAIT_SLICE_MS = 60_000;
  * goes on: a daemon that does not start protects nothing.
  */
 export async function bootJobs(options: BootOptions): Promise<void> {
-  const { settings, progress } = options;
+  const { live, progress } = options;
   progress.enter('swaps');
   progress.step('finishing what was interrupted', 0, 1);
-  const deadlineMs = settings.worker.jobDeadlineMs;
+  const deadlineMs = live.current.worker.jobDeadlineMs;
   await runBootJob(options, { kind: 'reconcile', deadlineMs });
+  await applyStagedRestores(options, deadlineMs);
   progress.enter('recovery');
-  const sources = settings.sources.filter(({ recovery }) => recovery.onBoot !== 'off');
+  const sources = live.current.sources.filter(({ recovery }) => recovery.onBoot !== 'off');
   for (const [index, source] of sources.entries()) {
     options.signal.throwIfAborted();
     progress.step(`checking the databases of ${source.name}`, index, sources.length);
     await recoverAtBoot(options, source);
   }
+}
+
+/** Before databases are checked: what is about to be replaced needs no repair. */
+async function applyStagedRestores(options: BootOptions, deadlineMs: number): Promise<void> {
+  const pending = await listPending(options.live.current.stateDirectory).catch(() => null);
+  if (pending?.length === 0) return;
+  options.progress.enter('restores');
+  options.progress.step('putting staged restores in place', 0, 1);
+  await runBootJob(options, { kind: 'apply', params: { automatic: true }, deadlineMs });
 }
 
 async function recoverAtBoot(options: BootOptions, source: SourceSettings): Promise<void> {

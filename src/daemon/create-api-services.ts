@@ -1,29 +1,29 @@
-import { createApi } from '../api/api.ts';
-import type { ApiContext } from '../api/context.ts';
+import { type ApiOptions, createApi } from '../api/api.ts';
 import { HealthMonitor } from '../health/health-monitor.ts';
 import { repositoryProbe, stateProbe } from '../health/probes.ts';
 import type { Service } from '../kernel/service.ts';
 import { RpcServer } from '../rpc/server.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 
-/** What answers clients, in the order in which to start it: health, then the socket. */
+/** What answers clients; `services` in the order in which to start them: health, then the socket. */
 export function createApiServices(
-  context: Omit<ApiContext, 'health'>,
+  context: Omit<ApiOptions, 'health'>,
   state: StateDatabase,
-): readonly Service[] {
-  const { settings, clock, logger, startedMonotonicMs, boot, sourceFacts, schedules, warnings } =
+): { readonly health: HealthMonitor; readonly services: readonly Service[] } {
+  const { live, clock, logger, startedMonotonicMs, boot, sourceFacts, schedules, warnings } =
     context;
   const health = new HealthMonitor({
-    settings,
+    live,
     clock,
     startedMonotonicMs,
-    probes: [stateProbe(state, clock), repositoryProbe(settings.repositoryDirectory)],
+    probes: [stateProbe(state, clock), repositoryProbe(live.current.repositoryDirectory)],
     boot,
     sourceFacts,
     schedules,
     warnings,
   });
-  const { socketPath, socketGroup } = settings;
+  const { socketPath, socketGroup } = live.current;
   const api = createApi({ ...context, health });
-  return [health, new RpcServer({ ...api, socketPath, socketGroup, clock, logger })];
+  const server = new RpcServer({ ...api, socketPath, socketGroup, clock, logger });
+  return { health, services: [health, server] };
 }

@@ -1,43 +1,57 @@
 import { join } from 'node:path';
 import { EventHub } from '../api/event-hub.ts';
-import { rememberSettings } from '../config/remembered-settings.ts';
+import { SettingsHolder } from '../config/live-settings.ts';
+import type { ResolveRequest } from '../config/resolve-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { makeDirectory, writeFileDurably } from '../files/durable.ts';
 import type { ExclusiveLock } from '../files/exclusive-lock.ts';
+import type { HealthMonitor } from '../health/health-monitor.ts';
 import type { Notifier } from '../host/notifier.ts';
 import { createWatchdog } from '../host/watchdog.ts';
 import type { Job } from '../jobs/job.ts';
+import type { HistoryBounds } from '../jobs/job-pruning.ts';
 import { JobQueue } from '../jobs/job-queue.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Service } from '../kernel/service.ts';
 import { acquireInstanceLock } from '../operations/instance-lock.ts';
 import { TOOL_VERSION } from '../operations/version.ts';
+import type { ScheduleState } from '../protocol/method-map.ts';
 import { markCleanShutdown } from '../recovery/clean-shutdown.ts';
 import { BaselineRecords } from '../state/baseline-records.ts';
-import { ScheduleRecords } from '../state/schedule-records.ts';
+import { SecretStore } from '../state/secret-store.ts';
+import { SettingsRecords } from '../state/settings-records.ts';
 import { openState, type StateDatabase } from '../state/state-database.ts';
+import type { StoreReader } from '../store/store.ts';
 import type { Triggers } from '../triggers/triggers.ts';
 import { BOOT_KINDS, bootJobs } from './boot.ts';
 import { BootProgress } from './boot-progress.ts';
 import { createApiServices } from './create-api-services.ts';
+import { createOversight, type Oversight } from './create-oversight.ts';
+import { createSchedules, type ScheduleServices } from './create-schedules.ts';
 import { createTriggers } from './create-triggers.ts';
 import { keepExtendingTimeout } from './extend-timeout.ts';
 import { JobEffects } from './job-effects.ts';
 import { QuarantineKeeper } from './quarantine-keeper.ts';
 import { RepositoryView } from './repository-view.ts';
+import { RetentionKeeper } from './retention-keeper.ts';
 import { runInWorker } from './run-job.ts';
-import { scheduleStates } from './schedule-states.ts';
+import { SettingsKeeper } from './settings-keeper.ts';
 import { SourceStates } from './source-states.ts';
-import { statusWarnings } from './status-warnings.ts';
+import { StagedRestores } from './staged-restores.ts';
+import { SCHEDULES_PAUSED, statusWarnings } from './status-warnings.ts';
 
 export interface DaemonOptions {
+  /** As the configuration has them; what was changed over the socket is laid over it. */
   readonly settings: Settings;
+  readonly request: ResolveRequest;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly setLogLevel: (level: Settings['logLevel']) => void;
   readonly notifier: Notifier;
   /** A client asked for it over the socket. */
   readonly onShutdownRequested: () => void;
+  readonly onRestartRequested: () => void;
 }
 
 /** Left to a service that stops after the deadline was used up. */
@@ -46,6 +60,8 @@ const SERVICE_STOP_MS_MIN = 1_000;
 /** All parts of the daemon, put together and started in the order of boot; stopped in the reverse. */
 export class Daemon {
   readonly #options: DaemonOptions;
+  /** What was started with, and what was changed since. */
+  readonly #live: SettingsHolder;
   readonly #progress: BootProgress;
   readonly #events = new EventHub();
   readonly #repository: RepositoryView;
@@ -57,10 +73,14 @@ export class Daemon {
   #state: StateDatabase | null = null;
   #triggers: Triggers | null = null;
   #effects: JobEffects | null = null;
+  #staged: StagedRestores | null = null;
+  #retention: RetentionKeeper | null = null;
+  #health: HealthMonitor | null = null;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
     const { settings, clock, logger, notifier } = options;
+    this.#live = new SettingsHolder(settings);
     this.#repository = new RepositoryView(settings.repositoryDirectory, clock, logger);
     this.#sources = new SourceStates(this.#repository);
     this.#progress = new BootProgress((bootPhase) => {
@@ -82,26 +102,50 @@ export class Daemon {
     this.#lock = await acquireInstanceLock(stateDirectory, 'daemon', clock, signal);
     const state = await openState(join(stateDirectory, 'state.db'), { clock });
     this.#state = state;
-    await rememberSettings(settings, writeFileDurably);
-    const runJob = runInWorker(settings, clock, logger);
-    const queue = new JobQueue({ state, clock, logger, runJob });
+    const keeper = await this.#openSettings(state);
+    const runJob = runInWorker(this.#live, clock, logger);
+    const historyBounds = (): HistoryBounds => {
+      const { keptCount, logBytesMax } = this.#live.current.jobs;
+      return { jobs: keptCount, logBytes: logBytesMax };
+    };
+    const queue = new JobQueue({ state, clock, logger, runJob, historyBounds });
     queue.admit(BOOT_KINDS);
     const effects = this.#createEffects(state, queue);
     this.#effects = effects;
+    const oversight = this.#createOversight(state, () => schedules.states());
+    const schedules = createSchedules({
+      live: this.#live,
+      clock,
+      logger,
+      state,
+      queue,
+      sources: this.#sources,
+      publish: (event) => oversight.publish(event),
+    });
     queue.onEvent((event) => {
       this.#events.publishJobEvent(event);
       effects.receive(event);
+      schedules.receive(event);
+      oversight.receive(event);
     });
     await this.#startService(createWatchdog({ notifier, clock, environment: process.env }));
     // Before the queue, so that at the end clients still hear how their jobs ended.
-    await this.#startApi(state, queue);
+    await this.#startApi(state, queue, keeper, schedules, oversight);
+    await this.#startService(oversight.heartbeat);
     await this.#startService(queue);
-    await this.#boot(state, queue, effects);
+    await this.#boot(state, queue, effects, schedules);
+    if (!signal.aborted) await this.#startService(oversight.keeper);
   }
 
-  async #boot(state: StateDatabase, queue: JobQueue, effects: JobEffects): Promise<void> {
-    const { settings, clock, logger, notifier } = this.#options;
-    const shared = { settings, clock, logger, queue, sources: this.#sources };
+  async #boot(
+    state: StateDatabase,
+    queue: JobQueue,
+    effects: JobEffects,
+    schedules: ScheduleServices,
+  ): Promise<void> {
+    const { clock, logger, notifier } = this.#options;
+    const live = this.#live;
+    const shared = { live, clock, logger, queue, sources: this.#sources };
     const extension = keepExtendingTimeout(notifier, clock);
     try {
       await bootJobs({
@@ -113,19 +157,27 @@ export class Daemon {
       });
       this.#progress.enter('triggers');
       const triggers = createTriggers({ ...shared, state });
-      await this.#startService(triggers);
+      // Known before it has started, so that a change of settings meanwhile reaches it.
       this.#triggers = triggers;
+      await this.#startService(schedules.set);
+      await this.#startService(schedules.retries);
+      await this.#startService(triggers);
       this.#sources.watchedBy(triggers);
     } finally {
       extension.stop();
     }
     if (this.#abort.signal.aborted) return;
-    await this.#startService(new QuarantineKeeper({ settings, clock, logger }));
+    const staged = new StagedRestores({ live, queue, clock, logger });
+    await this.#startService(staged);
+    this.#staged = staged;
+    await this.#startService(new QuarantineKeeper({ live, clock, logger }));
     queue.admit(null);
     this.#progress.enter('ready');
+    const settings = live.current;
     const names = settings.sources.map(({ name }) => name);
     await notifier.ready(`protecting ${names.join(', ') || 'nothing yet'}`);
     logger.info({ sources: names, socketPath: settings.socketPath }, 'ready');
+    await this.#retention?.atStart();
   }
 
   /** Takes no more work, finishes or cancels what runs by the deadline, and lets go of everything. */
@@ -152,12 +204,40 @@ export class Daemon {
     this.#services.push(service);
   }
 
-  async #startApi(state: StateDatabase, queue: JobQueue): Promise<void> {
-    const { settings, clock, logger, onShutdownRequested } = this.#options;
-    const records = new ScheduleRecords(state);
-    const services = createApiServices(
+  async #openSettings(state: StateDatabase): Promise<SettingsKeeper> {
+    const { request, clock, setLogLevel } = this.#options;
+    const keeper = new SettingsKeeper({
+      request,
+      live: this.#live,
+      records: new SettingsRecords(state),
+      clock,
+      write: writeFileDurably,
+    });
+    this.#live.onChange(async (now, before) => {
+      setLogLevel(now.logLevel);
+      await this.#triggers?.apply(now);
+      const changed = now.sources.filter((source) => !before.sources.includes(source));
+      this.#events.publish({ type: 'settings.changed', version: keeper.version });
+      for (const { id } of changed) this.#publishSource(id);
+    });
+    await keeper.open();
+    return keeper;
+  }
+
+  async #startApi(
+    state: StateDatabase,
+    queue: JobQueue,
+    configuration: SettingsKeeper,
+    schedules: ScheduleServices,
+    { alerts, audit, heartbeat }: Oversight,
+  ): Promise<void> {
+    const { clock, logger, onShutdownRequested, onRestartRequested } = this.#options;
+    const live = this.#live;
+    const { health, services } = createApiServices(
       {
-        settings,
+        live,
+        configuration,
+        secrets: new SecretStore(live.current.stateDirectory),
         clock,
         logger,
         version: TOOL_VERSION,
@@ -165,33 +245,65 @@ export class Daemon {
         startedMonotonicMs: clock.monotonicMs(),
         jobs: queue,
         events: this.#events,
+        alerts,
+        audit,
+        previousRun: heartbeat.previousRun,
         openReader: () => this.#repository.reader(),
         boot: () => {
           const { ready, phase, progress } = this.#progress;
           return { ready, phase, progress };
         },
         sourceFacts: (sourceId) => this.#sources.facts(sourceId),
-        schedules: () => scheduleStates(settings, records),
+        schedules: () => schedules.states(),
+        scheduleSet: schedules.set,
+        retries: schedules.retries,
         repositoryStatistics: () => this.#repository.statistics,
         lastRecovery: () => this.#sources.lastRecovery,
-        warnings: () => statusWarnings(settings, this.#sources, state),
+        warnings: () => [
+          ...statusWarnings(live.current, this.#sources, state, configuration.setAside),
+          ...(this.#staged?.warnings() ?? []),
+          ...(schedules.set.record.paused.all ? [SCHEDULES_PAUSED] : []),
+        ],
         requestShutdown: onShutdownRequested,
+        requestRestart: onRestartRequested,
       },
       state,
     );
+    this.#health = health;
     for (const service of services) await this.#startService(service);
   }
 
+  #createOversight(state: StateDatabase, schedules: () => readonly ScheduleState[]): Oversight {
+    const { clock, logger } = this.#options;
+    return createOversight({
+      state,
+      live: this.#live,
+      clock,
+      logger,
+      report: () => this.#health!.report(),
+      sourceFacts: (sourceId) => this.#sources.facts(sourceId),
+      schedules,
+      publish: (event) => this.#events.publish(event),
+    });
+  }
+
   #createEffects(state: StateDatabase, queue: JobQueue): JobEffects {
-    const { settings, logger } = this.#options;
+    const { clock, logger } = this.#options;
+    const live = this.#live;
+    const openReader = (): Promise<StoreReader> => this.#repository.reader();
+    const retention = new RetentionKeeper({ live, clock, logger, queue, openReader });
+    this.#retention = retention;
     return new JobEffects({
-      settings,
+      live,
       logger,
       baselines: new BaselineRecords(state),
       repository: this.#repository,
       sources: this.#sources,
       triggers: () => this.#triggers,
       onWorkerKilled: (job) => this.#finishAfter(job, queue),
+      onGoodBackup: (sourceId, actor) => retention.afterGoodBackup(sourceId, actor),
+      onSnapshotsChanged: ({ id: jobId, sourceId }) =>
+        this.#events.publish({ type: 'snapshot.changed', sourceId, jobId }),
       onSourceChanged: (sourceId) => this.#publishSource(sourceId),
     });
   }
@@ -209,7 +321,7 @@ export class Daemon {
   }
 
   #publishSource(sourceId: string): void {
-    const source = this.#options.settings.sources.find(({ id }) => id === sourceId);
+    const source = this.#live.current.sources.find(({ id }) => id === sourceId);
     if (source === undefined) return;
     const { id, name, roots } = source;
     const facts = this.#sources.facts(id);

@@ -1,4 +1,4 @@
-import type { Settings } from '../config/settings.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobEvent } from '../jobs/job-events.ts';
 import type { Logger } from '../kernel/logger.ts';
@@ -8,7 +8,7 @@ import type { RepositoryView } from './repository-view.ts';
 import type { SourceStates } from './source-states.ts';
 
 export interface JobEffectsOptions {
-  readonly settings: Settings;
+  readonly live: LiveSettings;
   readonly logger: Logger;
   readonly baselines: BaselineRecords;
   readonly repository: RepositoryView;
@@ -17,6 +17,10 @@ export interface JobEffectsOptions {
   triggers(): Pick<Triggers, 'noteSnapshot' | 'noteFailure'> | null;
   /** A worker was ended in the middle of its work: what it left half done is to be finished at once. */
   onWorkerKilled(job: Job): void;
+  /** A good snapshot was taken: older ones may be too many now. */
+  onGoodBackup(sourceId: string, actor: Job['actor']): Promise<void>;
+  /** Snapshots may have come, gone, or got other notes. */
+  onSnapshotsChanged(job: Job): void;
   /** What `status` says of this source may have changed. */
   onSourceChanged(sourceId: string): void;
 }
@@ -27,6 +31,21 @@ const KILLED: ReadonlySet<string> = new Set([
   'TIMEOUT',
   'LIMIT_EXCEEDED',
   'CANCELLED',
+]);
+
+/** After these there may be other snapshots, or they may have other notes. */
+const CHANGES_SNAPSHOTS: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
+  'annotate',
+  'apply',
+  'backup',
+  'delete',
+  'drill',
+  'forget',
+  'rebuild',
+  'reconcile',
+  'reseal',
+  'restore',
+  'verify',
 ]);
 
 /** What the end of a job means to the rest of the daemon. */
@@ -56,12 +75,17 @@ export class JobEffects {
     if (job.error !== null && KILLED.has(job.error.code)) onWorkerKilled(job);
     if (job.kind === 'backup') this.#settleBackup(job);
     if (job.kind === 'restore') this.#settleRestore(job);
+    if (job.kind === 'apply') this.#settleApplied(job);
     if (job.kind === 'recover' && job.status === 'succeeded') sources.noteRecovery(job);
     if (job.kind !== 'check') await repository.refresh();
+    if (CHANGES_SNAPSHOTS.has(job.kind)) this.#options.onSnapshotsChanged(job);
     if (job.kind === 'backup' && job.status === 'succeeded') {
       const { shortId, good } = job.result as { shortId: string; good: boolean };
       const level = good ? 'info' : 'error';
       logger[level]({ snapshot: shortId, sourceId: job.sourceId, good }, 'snapshot taken');
+      if (good && job.sourceId !== null) {
+        await this.#options.onGoodBackup(job.sourceId, job.actor);
+      }
     } else if (job.status === 'failed') {
       logger.error({ jobId: job.id, kind: job.kind, error: job.error }, 'job failed');
     }
@@ -69,17 +93,27 @@ export class JobEffects {
   }
 
   #settleRestore(job: Job): void {
-    const { settings, sources } = this.#options;
-    const source = settings.sources.find(({ id }) => id === job.sourceId);
+    const { live, sources } = this.#options;
+    const source = live.current.sources.find(({ id }) => id === job.sourceId);
     const { type } = (job.params['target'] ?? {}) as { type?: string };
     if (source === undefined || type !== 'in-place' || job.params['dryRun'] === true) return;
     if (job.status !== 'succeeded' || job.result === null || job.finishedAt === null) return;
     sources.noteRestore(source, job.result, job.finishedAt);
   }
 
+  #settleApplied({ result, finishedAt }: Job): void {
+    const { live, sources } = this.#options;
+    const restores = (result?.['restores'] ?? []) as { sourceId: string }[];
+    for (const restored of restores) {
+      const source = live.current.sources.find(({ id }) => id === restored.sourceId);
+      if (source === undefined || finishedAt === null) continue;
+      sources.noteRestore(source, { ...restored }, finishedAt);
+    }
+  }
+
   #settleBackup(job: Job): void {
-    const { settings, baselines, sources, triggers } = this.#options;
-    const source = settings.sources.find(({ id }) => id === job.sourceId);
+    const { live, baselines, sources, triggers } = this.#options;
+    const source = live.current.sources.find(({ id }) => id === job.sourceId);
     if (source === undefined) return;
     if (job.status !== 'succeeded' || job.result === null) {
       if (job.params['origin'] === 'change') triggers()?.noteFailure(source.id);

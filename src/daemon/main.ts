@@ -1,4 +1,5 @@
-import { loadSettings, type SettingsFlags } from '../config/load-settings.ts';
+import { readSettings, type SettingsFlags } from '../config/load-settings.ts';
+import { type ResolveRequest, resolveSettings } from '../config/resolve-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { openNotifier } from '../host/notifier.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -8,6 +9,8 @@ import { createLogger } from './logger.ts';
 
 /** Within this, work under way is finished or cancelled; systemd's TimeoutStopSec= is longer. */
 const STOP_DEADLINE_MS = 20_000;
+/** EX_TEMPFAIL: to supervisors a failure, after which they start it again. */
+const RESTART_EXIT_CODE = 75;
 
 /** As the command line's own: 2 is not worth a restart by the service manager. */
 const EXIT_OF_ERROR: Partial<Record<ErrorCode, number>> = {
@@ -28,9 +31,11 @@ function fail(error: unknown): number {
 export async function runDaemon(flags: SettingsFlags): Promise<number> {
   // Whatever it creates is for its own user alone; what others may read says so itself.
   process.umask(0o077);
+  let request: ResolveRequest;
   let settings: Settings;
   try {
-    settings = await loadSettings(flags, process.env);
+    request = await readSettings(flags, process.env);
+    settings = await resolveSettings(request);
   } catch (error) {
     return fail(error);
   }
@@ -39,6 +44,7 @@ export async function runDaemon(flags: SettingsFlags): Promise<number> {
     environment: process.env,
     onFailure: (error) => logger.warn({ error: error.message }, 'service manager not told'),
   });
+  let exitCode = 0;
   let ask: (by: string) => void = () => {};
   const asked = new Promise<string>((resolve) => {
     ask = resolve;
@@ -47,10 +53,18 @@ export async function runDaemon(flags: SettingsFlags): Promise<number> {
   process.once('SIGINT', () => ask('SIGINT'));
   const daemon = new Daemon({
     settings,
+    request,
     clock: systemClock,
     logger,
+    setLogLevel: (level) => {
+      logger.level = level;
+    },
     notifier,
     onShutdownRequested: () => ask('client'),
+    onRestartRequested: () => {
+      exitCode = RESTART_EXIT_CODE;
+      ask('client');
+    },
   });
   const started = daemon.start();
   let failure: unknown = null;
@@ -63,5 +77,5 @@ export async function runDaemon(flags: SettingsFlags): Promise<number> {
   await started.catch(() => {});
   if (failure !== null) return fail(failure);
   logger.info({}, 'stopped');
-  return 0;
+  return exitCode;
 }

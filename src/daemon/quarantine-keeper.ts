@@ -1,4 +1,4 @@
-import type { Settings } from '../config/settings.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
@@ -10,14 +10,14 @@ const DAY_MS = 86_400_000;
 /** Keeps the quarantine within its bounds: when boot is done, and every day. */
 export class QuarantineKeeper implements Service {
   readonly name = 'quarantine keeper';
-  readonly #settings: Settings;
+  readonly #live: LiveSettings;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #timer: Timer | null = null;
   #work: Promise<void> = Promise.resolve();
 
-  constructor({ settings, clock, logger }: { settings: Settings; clock: Clock; logger: Logger }) {
-    this.#settings = settings;
+  constructor({ live, clock, logger }: { live: LiveSettings; clock: Clock; logger: Logger }) {
+    this.#live = live;
     this.#clock = clock;
     this.#logger = logger;
   }
@@ -35,7 +35,7 @@ export class QuarantineKeeper implements Service {
 
   /** What fails is tried again the next day: nothing depends on it. */
   async #tidy(): Promise<void> {
-    const { stateDirectory, quarantine } = this.#settings;
+    const { stateDirectory, quarantine } = this.#live.current;
     try {
       const purged = await tidyQuarantine(stateDirectory, quarantine, this.#clock);
       if (purged.length > 0) this.#logger.info({ purged }, 'quarantine tidied');

@@ -114,9 +114,11 @@ function newestOfEach(snapshots: readonly SnapshotSummary[]): Map<string, Source
   const newest = new Map<string, SourceSnapshots>();
   for (const snapshot of snapshots) {
     const known = newest.get(snapshot.sourceId) ?? NO_SNAPSHOTS;
+    const isCounted = !isCheckpoint(snapshot);
     newest.set(snapshot.sourceId, {
-      last: known.last ?? (isCheckpoint(snapshot) ? null : snapshot),
-      lastGoodAt: known.lastGoodAt ?? (snapshot.good ? snapshot.capturedAt : null),
+      last: known.last ?? (isCounted ? snapshot : null),
+      // What a restore took of what it replaced is a part, and of a state that somebody left.
+      lastGoodAt: known.lastGoodAt ?? (isCounted && snapshot.good ? snapshot.capturedAt : null),
       lastVerifiedAt: later(known.lastVerifiedAt, snapshot),
       proof: known.proof,
     });

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Settings } from '../config/settings.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import type { RunJob } from '../jobs/job-runner.ts';
 import { runWorker } from '../jobs/worker-process.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -9,10 +9,11 @@ import type { Logger } from '../kernel/logger.ts';
 // Both programs lie in dist/.
 const WORKER_ENTRY = fileURLToPath(new URL('./worker.js', import.meta.url));
 
-/** Every job in a worker of its own, with the settings of this daemon. */
-export function runInWorker(settings: Settings, clock: Clock, logger: Logger): RunJob {
-  return (job, hooks) =>
-    runWorker({
+/** Every job in a worker of its own, with the settings in force when it starts: later changes do not reach it. */
+export function runInWorker(live: LiveSettings, clock: Clock, logger: Logger): RunJob {
+  return (job, hooks) => {
+    const settings = live.current;
+    return runWorker({
       entry: WORKER_ENTRY,
       start: { type: 'start', jobId: job.id, kind: job.kind, params: job.params, settings },
       memoryBytesMax: settings.worker.memoryBytesMax,
@@ -22,6 +23,7 @@ export function runInWorker(settings: Settings, clock: Clock, logger: Logger): R
       env: workerEnvironment(process.env),
       ...hooks,
     });
+  };
 }
 
 /** The daemon's environment without what speaks to the service manager: a worker must not say READY. */

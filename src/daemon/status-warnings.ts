@@ -1,3 +1,4 @@
+import type { SetAsideChange } from '../config/resolve-changed-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import type { StatusWarning } from '../protocol/method-map.ts';
 import type { StateDatabase } from '../state/state-database.ts';
@@ -7,12 +8,20 @@ import type { SourceStates } from './source-states.ts';
 export const steppedBackText = (path: string): string =>
   `${path} is older than its snapshots, or gone`;
 
+export const SCHEDULES_PAUSED: StatusWarning = {
+  code: 'SCHEDULES_PAUSED',
+  message: 'All schedules are paused: holdfast schedule resume',
+  sourceId: null,
+};
+
 /** What a person should know that no figure of `status` says. */
 export function statusWarnings(
   settings: Settings,
   sources: SourceStates,
   state: StateDatabase,
+  setAside: readonly SetAsideChange[],
 ): StatusWarning[] {
+  const ofSettings = setAside.map(setAsideWarning);
   const ofSources = settings.sources.flatMap(({ id, name }) => [
     ...sources.steppedBack(id).map(({ path }) => ({
       code: 'HELD_BACK',
@@ -29,7 +38,18 @@ export function statusWarnings(
         ]
       : []),
   ]);
-  if (state.rebuiltFrom === null) return ofSources;
+  const warnings = [...ofSettings, ...ofSources];
+  if (state.rebuiltFrom === null) return warnings;
   const message = `state.db was damaged and begun anew; the damaged one is kept: ${state.rebuiltFrom}`;
-  return [...ofSources, { code: 'STATE_REBUILT', message, sourceId: null }];
+  return [...warnings, { code: 'STATE_REBUILT', message, sourceId: null }];
+}
+
+function setAsideWarning({ sourceId, reason }: SetAsideChange): StatusWarning {
+  const what = sourceId === null ? 'settings' : `source ${sourceId}`;
+  const way = sourceId === null ? 'settings reset' : `source reset ${sourceId}`;
+  return {
+    code: 'CHANGE_SET_ASIDE',
+    message: `What was changed of the ${what} does not fit the configuration any more and is not in force; meanwhile no policy removes anything there. Correct the configuration, or drop the change: holdfast ${way}. ${reason}`,
+    sourceId,
+  };
 }

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type Clock, isoTime, sleep } from '../kernel/clock.ts';
 import { cannot, type ErrorCode, type HoldfastError, systemCode } from '../kernel/errors.ts';
+import { createPrivateFile } from './private-file.ts';
 
 /**
  * A lock between processes that dies with its holder: an exclusive SQLite lock on a private database file,
@@ -30,6 +31,7 @@ export function readLockHolder(path: string): LockHolder | null {
 }
 
 function tryLock(path: string): Database.Database | null {
+  createPrivateFile(path);
   const database = new Database(path, { timeout: 0 });
   try {
     database.pragma('journal_mode = DELETE');

@@ -49,7 +49,7 @@ describe('checkLogicalPath', () => {
     expect(refused(`a/${'n'.repeat(255)}`)).toBeNull();
   });
 
-  it('whatever is accepted stays inside the directory it is put in', () => {
+  it('F-10: whatever is accepted stays inside the directory it is put in', () => {
     const pieces = fc.constantFrom('a', '..', '.', '', '/', 'b\0', '...', '-', 'é');
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 8 }), (parts) => {
@@ -71,7 +71,7 @@ describe('isInside', () => {
     ['/srv/..data', '/srv', true],
     ['/x', '/', true],
     ['/srv/Data/x', '/srv/data', false],
-  ])('%s in %s: %s', (child, parent, expected) => {
+  ])('Z-D12: %s in %s: %s', (child, parent, expected) => {
     expect(isInside(child, parent)).toBe(expected);
   });
 });

@@ -4,6 +4,7 @@ import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, parse, relative, sep } from 'node:path';
 import { systemCode } from '../kernel/errors.ts';
 import { makeDirectory, removeDurably, writeFileDurably } from './durable.ts';
+import { identify } from './entry-identity.ts';
 import { type Mount, mountOf } from './mounts.ts';
 import { isInside, nearestExisting } from './safe-path.ts';
 import { hasUnfinishedSwaps } from './swap/journal.ts';
@@ -59,6 +60,8 @@ interface StagingRecord {
   readonly pid: number;
   /** Field 22 of /proc/<pid>/stat: tells a process from a later one of the same id; null where unknown. */
   readonly processStart: string | null;
+  /** While this file exists the directory is needed, whatever became of the process. */
+  readonly neededBy?: string;
 }
 
 async function processStart(pid: number): Promise<string | null> {
@@ -88,6 +91,18 @@ export async function chooseStagingDirectory(
   return path;
 }
 
+/** Keeps a staging directory beyond its process, for as long as the file `neededBy` exists. */
+export async function keepStaging(
+  path: string,
+  stateDirectory: string,
+  neededBy: string,
+): Promise<void> {
+  const name = path.slice(path.lastIndexOf(sep) + 1);
+  const start = await processStart(process.pid);
+  const record: StagingRecord = { path, pid: process.pid, processStart: start, neededBy };
+  await writeFileDurably(join(stagingHome(stateDirectory), `${name}.json`), JSON.stringify(record));
+}
+
 /**
  * Removes a staging directory and its registration. While a swap is unfinished it stays, for it may still be
  * needed; cleanLeftoverStaging removes it later.
@@ -100,6 +115,7 @@ export async function removeStaging(path: string, stateDirectory: string): Promi
 }
 
 async function isAlive(record: StagingRecord): Promise<boolean> {
+  if (record.neededBy !== undefined && (await identify(record.neededBy)) !== null) return true;
   if (record.pid === process.pid) return record.processStart === (await processStart(process.pid));
   try {
     process.kill(record.pid, 0);

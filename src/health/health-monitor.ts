@@ -1,4 +1,4 @@
-import type { Settings } from '../config/settings.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import { type Clock, isoTime } from '../kernel/clock.ts';
 import type { Service } from '../kernel/service.ts';
 import type {
@@ -14,7 +14,7 @@ import { type Probe, ProbeRunner } from './probes.ts';
 import { type SourceHealth, sourceHealth } from './source-health.ts';
 
 export interface HealthOptions {
-  readonly settings: Settings;
+  readonly live: LiveSettings;
   readonly clock: Clock;
   /** Monotonic, when the daemon started. */
   readonly startedMonotonicMs: number;
@@ -39,12 +39,12 @@ export class HealthMonitor implements Service {
   readonly #host: HostFiguresReader;
 
   constructor(options: HealthOptions) {
-    const { settings, clock, probes } = options;
+    const { live, clock, probes } = options;
     this.#options = options;
     this.#loop = new EventLoopMonitor(clock);
     this.#probes = new ProbeRunner(probes, clock);
     this.#host = new HostFiguresReader(
-      { state: settings.stateDirectory, repository: settings.repositoryDirectory },
+      { state: live.current.stateDirectory, repository: live.current.repositoryDirectory },
       clock,
     );
   }
@@ -93,9 +93,9 @@ export class HealthMonitor implements Service {
   }
 
   #sources(): SourceHealth[] {
-    const { settings, clock } = this.#options;
+    const { live, clock } = this.#options;
     const schedules = this.#options.schedules();
-    return settings.sources.map((source) => {
+    return live.current.sources.map((source) => {
       const own = schedules.filter(({ sourceId }) => sourceId === source.id);
       const facts = this.#options.sourceFacts(source.id);
       return sourceHealth(source, facts, own, clock.nowMs());

@@ -2,7 +2,9 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SettingsHolder } from '../config/live-settings.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
+import { testSettings, testSource } from '../config/testing/settings.ts';
 import { ManualClock } from '../jobs/testing/manual-clock.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { ScheduleState, SourceFacts } from '../protocol/method-map.ts';
@@ -28,30 +30,10 @@ const DAY_MS = 24 * 3_600_000;
 const nowMs = Date.UTC(2026, 5, 1);
 const ago = (ms: number): string => new Date(nowMs - ms).toISOString();
 
-const source: SourceSettings = {
-  id: 'app',
+const source: SourceSettings = testSource({
   name: 'App',
-  roots: [],
-  exclude: [],
-  databases: { depth: 0, check: 'quick' },
-  watch: {
-    enabled: true,
-    quietMs: 1000,
-    maxWaitMs: 60_000,
-    minGapMs: 60_000,
-    pollMs: 60_000,
-    usePolling: false,
-  },
-  schedules: [],
-  recovery: {
-    onBoot: 'recover',
-    deadlineMsPerGigabyte: 1000,
-    allowPartial: true,
-    maxLossRows: null,
-    maxSnapshotAgeMs: null,
-  },
-  assertions: [],
-};
+  watch: { ...testSource().watch, enabled: true },
+});
 
 const facts: SourceFacts = {
   databases: [],
@@ -75,6 +57,12 @@ const schedule: ScheduleState = {
   catchUp: 'one',
   nextDueAt: ago(-1000),
   lastRunAt: null,
+  jitterMs: 0,
+  overlap: 'skip' as const,
+  origin: 'configuration' as const,
+  idleness: null,
+  lastDueAt: null,
+  lastStatus: null,
   lastJobId: null,
 };
 
@@ -233,25 +221,14 @@ describe('sourceHealth()', () => {
 });
 
 describe('HealthMonitor', () => {
-  const settings = (): Settings => ({
-    stateDirectory: directory,
-    repositoryDirectory: join(directory, 'repository'),
-    socketPath: join(directory, 'a.sock'),
-    socketGroup: null,
-    logLevel: 'info',
-    codec: 'auto',
-    verifyWrites: 'sample',
-    quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
-    worker: { memoryBytesMax: 1, jobDeadlineMs: 1 },
-    sources: [source],
-  });
+  const settings = (): Settings => testSettings(directory, { sources: [source] });
   const monitorOf = (own: {
     facts?: SourceFacts;
     ready?: boolean;
     probes?: Probe[];
   }): HealthMonitor =>
     new HealthMonitor({
-      settings: settings(),
+      live: new SettingsHolder(settings()),
       clock: systemClock,
       startedMonotonicMs: systemClock.monotonicMs(),
       probes: own.probes ?? [],

@@ -3,7 +3,7 @@ import { type Clock, sleep } from '../kernel/clock.ts';
 import { cannot, type ErrorDocument, systemCode } from '../kernel/errors.ts';
 import type { Job } from './job.ts';
 import type { JobEnd, JobStore } from './job-store.ts';
-import { isWorkerOf, killProcessGroup } from './process-group.ts';
+import { isWorkerOf, killHookProcesses, killProcessGroup } from './process-group.ts';
 
 /** What a daemon that ended left behind in the queue. */
 
@@ -27,6 +27,7 @@ export async function settleInterruptedJobs(store: JobStore, clock: Clock): Prom
   const ended: Job[] = [];
   for (const job of store.running()) {
     if (job.workerPid !== null) await endLeftoverWorker(job.workerPid, job.id, clock);
+    killHookProcesses(job.id);
     const error = interruption('the daemon ended while it ran');
     ended.push(store.finish(job.id, { ...UNRUN, status: 'failed', error }));
   }

@@ -46,7 +46,7 @@ function runKilled(name: string, step: string): { path: string; told: Told[] } {
 }
 
 describe('SIGKILL at any transition', () => {
-  it('loses nothing that was said, settles everything, and leaves logs without gaps', async () => {
+  it('M-18, F47, M-D13, M-D14: loses nothing that was said, settles everything, and leaves logs without gaps', async () => {
     const whole = runKilled('whole', 'never');
     const commits = whole.told.at(-1)!.commits!;
     expect(commits).toBeGreaterThan(8);

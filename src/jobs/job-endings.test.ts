@@ -20,7 +20,7 @@ describe('ends', () => {
     [{ status: 'succeeded', warnings: 2 }, 3],
     [{ status: 'failed', result: null }, 1],
     [{ status: 'cancelled', result: null }, 130],
-  ] as const)('%j has exit code %i', async (outcome, exitCode) => {
+  ] as const)('M-05, M-38, M-40: %j has exit code %i', async (outcome, exitCode) => {
     const job = submit();
     await fixture.held.get(job.id)!.end(outcome);
     expect(fixture.queue.get(job.id)).toMatchObject({ status: outcome.status, exitCode });
@@ -65,7 +65,7 @@ describe('ends', () => {
 });
 
 describe('cancel()', () => {
-  it('a queued job is cancelled at once and never runs', async () => {
+  it('M-38, M-D13: a queued job is cancelled at once and never runs', async () => {
     const first = submit();
     const queued = submit();
     expect(fixture.queue.cancel(queued.id)).toMatchObject({ status: 'cancelled', exitCode: 130 });
@@ -74,7 +74,7 @@ describe('cancel()', () => {
     expect(status(queued)).toBe('cancelled');
   });
 
-  it('a running job is asked, and is cancelled once it says so', async () => {
+  it('F47, M-17, M-38: a running job is asked, and is cancelled once it says so', async () => {
     const job = submit();
     const held = fixture.held.get(job.id)!;
     expect(fixture.queue.cancel(job.id).status).toBe('running');
@@ -84,7 +84,7 @@ describe('cancel()', () => {
     expect(status(job)).toBe('cancelled');
   });
 
-  it('a finished job: JOB_FINISHED; an unknown one: NOT_FOUND', async () => {
+  it('M-38, M-17: a finished job: JOB_FINISHED; an unknown one: NOT_FOUND', async () => {
     const job = submit();
     await fixture.held.get(job.id)!.end();
     expect(() => fixture.queue.cancel(job.id)).toThrow(refusal('JOB_FINISHED'));
@@ -92,7 +92,7 @@ describe('cancel()', () => {
     expect(status(job)).toBe('succeeded');
   });
 
-  it('in the middle of a swap: NOT_CANCELLABLE, until it is over', () => {
+  it('F47: in the middle of a swap: NOT_CANCELLABLE, until it is over', () => {
     const job = submit();
     const { hooks } = fixture.held.get(job.id)!;
     hooks.onMessage({ type: 'section', cancellable: false });
@@ -105,7 +105,7 @@ describe('cancel()', () => {
 });
 
 describe('restart', () => {
-  it('running jobs have failed as INTERRUPTED, queued ones run', async () => {
+  it('M-D13, F47: running jobs have failed as INTERRUPTED, queued ones run', async () => {
     const running = submit();
     const queued = submit();
     await fixture.crash();
@@ -131,7 +131,7 @@ describe('restart', () => {
     ]);
   });
 
-  it('stop() lets running jobs finish, starts no others, and keeps the queued ones', async () => {
+  it('T-52, F04: stop() lets running jobs finish, starts no others, and keeps the queued ones', async () => {
     const running = submit();
     const queued = submit();
     const stopped = fixture.queue.stop(60_000);

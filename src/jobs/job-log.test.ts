@@ -33,7 +33,7 @@ const gapless = (lines: readonly JobLogLine[]): boolean =>
   lines.every(({ seq }, index) => seq === index + 1);
 
 describe('the log of a job', () => {
-  it('is numbered from 1 without gaps, is read as written, and survives a restart', async () => {
+  it('F49, M-24, M-D14: is numbered from 1 without gaps, is read as written, and survives a restart', async () => {
     const { id, log } = started();
     for (let index = 0; index < 1_000; index += 1) log(`line ${index}`);
     const live = readAll(id);
@@ -44,7 +44,7 @@ describe('the log of a job', () => {
     expect(readAll(id)).toEqual(live);
   });
 
-  it('events carry exactly the lines that are durable, each once', async () => {
+  it('F49: events carry exactly the lines that are durable, each once', async () => {
     const { id, log } = started();
     for (let index = 0; index < 700; index += 1) log(`line ${index}`);
     fixture.clock.advance(200);
@@ -54,14 +54,14 @@ describe('the log of a job', () => {
     await fixture.held.get(id)!.end();
   });
 
-  it('a long or many-lined message becomes lines within the bound', () => {
+  it('M-D12: a long or many-lined message becomes lines within the bound', () => {
     const { id, log } = started();
     log('one\ntwo');
     log('x'.repeat(LOG_LINE_BYTES_MAX + 1));
     expect(readAll(id).map(({ message }) => message.length)).toEqual([3, 3, LOG_LINE_BYTES_MAX, 1]);
   });
 
-  it('a flood of lines ends with a mark, and costs no more after it', async () => {
+  it('M-D12: a flood of lines ends with a mark, and costs no more after it', async () => {
     const { id, log } = started();
     for (let index = 0; index < LOG_LINES_PER_JOB_MAX + 5_000; index += 1) log('x');
     const { lines } = lastOf(id);
@@ -72,7 +72,7 @@ describe('the log of a job', () => {
     expect(fixture.queue.get(id).status).toBe('succeeded');
   });
 
-  it('a flood of bytes ends with a mark', () => {
+  it('M-D12: a flood of bytes ends with a mark', () => {
     const { id, log } = started();
     const line = 'x'.repeat(LOG_LINE_BYTES_MAX);
     for (let bytes = 0; bytes < 2 * LOG_BYTES_PER_JOB_MAX; bytes += line.length) log(line);
@@ -123,12 +123,17 @@ describe('pruning', () => {
     progress: null,
   } as const;
 
-  function finished(jobs: JobStore, id: string): void {
+  function finished(
+    jobs: JobStore,
+    id: string,
+    kind: 'check' | 'prune' = 'check',
+    params: Record<string, unknown> = {},
+  ): void {
     jobs.insert({
       id,
-      kind: 'check',
+      kind,
       sourceId: null,
-      params: {},
+      params,
       actor: 'user',
       priority: 1,
       mutating: true,
@@ -154,6 +159,35 @@ describe('pruning', () => {
     });
   });
 
+  it('M-64: how the last of each kind ended stays known, however many others followed', () => {
+    const jobs = store();
+    fixture.state.transaction(() => {
+      finished(jobs, 'weekly prune', 'prune');
+      finished(jobs, 'rehearsal', 'prune', { dryRun: true });
+      for (let index = 0; index < 20; index += 1) finished(jobs, `job ${index}`);
+      pruneJobs(fixture.state.connection, { jobs: 5, logBytes: 1 });
+    });
+    expect(jobs.get('weekly prune')?.status).toBe('succeeded');
+    expect(jobs.get('rehearsal')).not.toBeNull();
+    expect(jobs.get('job 14')).toBeNull();
+    expect(jobs.get('job 15')).not.toBeNull();
+  });
+
+  it('F47: keeps as many as is said, from the next end of a job on', () => {
+    let kept = 100;
+    const bounds = () => ({ jobs: kept, logBytes: 1_000_000 });
+    const jobs = new JobStore(fixture.state, fixture.clock, bounds);
+    for (let index = 0; index < 10; index += 1) finished(jobs, `job ${index}`);
+    expect(jobs.get('job 0')).not.toBeNull();
+    kept = 3;
+    finished(jobs, 'one more');
+    expect(jobs.get('job 7')).toBeNull();
+    expect(jobs.get('job 8')).not.toBeNull();
+    expect(() => jobs.require('job 7')).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('newest 3') }),
+    );
+  });
+
   it('drops the oldest logs beyond the total, and keeps their jobs', () => {
     const jobs = store();
     const logs = new JobLogStore(fixture.state);
@@ -168,7 +202,7 @@ describe('pruning', () => {
     expect(jobs.get('old')?.status).toBe('succeeded');
   });
 
-  it('a job that has ended cannot be ended again', () => {
+  it('F47, M-05: a job that has ended cannot be ended again', () => {
     const jobs = store();
     finished(jobs, 'once');
     const before = jobs.get('once');

@@ -8,15 +8,32 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
     case 'recover':
       return 90;
     case 'restore':
+    case 'stage':
+    case 'apply':
       return 80;
     case 'rebuild':
       return 70;
     case 'backup':
       return actor === 'user' || actor === 'boot' ? 60 : 40;
+    case 'annotate':
+    case 'init':
+    case 'maintain':
+    case 'delete':
+    case 'hook':
+    case 'plugin':
+    case 'coverage':
+    case 'discover':
+    case 'diff':
+      return 30;
+    case 'reseal':
     case 'verify':
     case 'drill':
       return 20;
     case 'check':
       return 10;
+    case 'forget':
+      return 8;
+    case 'prune':
+      return 6;
   }
 }

@@ -15,7 +15,7 @@ const status = (job: Job): string => fixture.queue.get(job.id).status;
 const refusal = (code: string): unknown => expect.objectContaining({ code });
 
 describe('places', () => {
-  it('one mutating job at a time, two reading ones beside it', async () => {
+  it('M-39, F-08: one mutating job at a time, two reading ones beside it', async () => {
     const changing = [submit(), submit()];
     const reading = [1, 2, 3].map(() => submit({ mutating: false }));
     expect(changing.map(status)).toEqual(['running', 'queued']);
@@ -26,7 +26,7 @@ describe('places', () => {
     expect(reading.map(status)).toEqual(['running', 'succeeded', 'running']);
   });
 
-  it('recover before restore before a manual backup before a scheduled one before a check', async () => {
+  it('F47: recover before restore before a manual backup before a scheduled one before a check', async () => {
     const first = submit();
     const kinds: [Job['kind'], Job['actor']][] = [
       ['check', 'user'],
@@ -65,7 +65,7 @@ describe('places', () => {
     expect(status(backup)).toBe('running');
   });
 
-  it('a full queue refuses with QUEUE_FULL and loses nothing; boot still gets in', () => {
+  it('F47: a full queue refuses with QUEUE_FULL and loses nothing; boot still gets in', () => {
     submit();
     for (let index = 0; index < QUEUED_JOBS_MAX; index += 1) submit();
     expect(() => submit()).toThrow(refusal('QUEUE_FULL'));
@@ -75,7 +75,7 @@ describe('places', () => {
 });
 
 describe('coalescing', () => {
-  it('an equal request that waits is the same job, whatever the order of its keys', async () => {
+  it('F47: an equal request that waits is the same job, whatever the order of its keys', async () => {
     submit();
     const one = submit({ params: { a: 1, b: [{ c: 1, d: 2 }] } });
     const two = submit({ params: { b: [{ d: 2, c: 1 }], a: 1 } });
@@ -102,7 +102,7 @@ describe('coalescing', () => {
     expect([status(scheduled), status(other)]).toEqual(['running', 'queued']);
   });
 
-  it('an idempotency key gives one job for ever, over restarts too', async () => {
+  it('F47, M-18: an idempotency key gives one job for ever, over restarts too', async () => {
     const tick = { idempotencyKey: 'nightly@1800' };
     const fired = submit(tick);
     await fixture.held.get(fired.id)!.end();

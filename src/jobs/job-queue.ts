@@ -9,9 +9,11 @@ import type { Job, JobKind } from './job.ts';
 import { JobEvents, type JobListener } from './job-events.ts';
 import { JobLogStore, type LogPage } from './job-log-store.ts';
 import { defaultPriority } from './job-priority.ts';
+import type { HistoryBounds } from './job-pruning.ts';
 import { coalesceKeyOf, type JobRequest, type SubmittedJob } from './job-request.ts';
 import { isFinished } from './job-rows.ts';
 import { JobRunner, type RunJob } from './job-runner.ts';
+import { type JobStatistics, jobStatistics } from './job-statistics.ts';
 import { type JobEnd, type JobFilter, type JobPage, JobStore } from './job-store.ts';
 
 /** Queued jobs; a request beyond them is refused. Boot is exempt: recovery must not wait for a full queue. */
@@ -23,6 +25,8 @@ export interface JobQueueOptions {
   readonly logger: Logger;
   /** Does the job, in practice by `runWorker`. A rejection fails the job. */
   readonly runJob: RunJob;
+  /** Asked whenever a job ends. @default HISTORY_BOUNDS */
+  readonly historyBounds?: () => HistoryBounds;
 }
 
 /**
@@ -33,15 +37,17 @@ export interface JobQueueOptions {
 export class JobQueue implements Service {
   readonly name = 'jobs';
   readonly #clock: Clock;
+  readonly #state: StateDatabase;
   readonly #store: JobStore;
   readonly #logs: JobLogStore;
   readonly #events: JobEvents;
   readonly #runner: JobRunner;
   #phase: 'new' | 'open' | 'stopping' = 'new';
 
-  constructor({ state, clock, logger, runJob }: JobQueueOptions) {
+  constructor({ state, clock, logger, runJob, historyBounds }: JobQueueOptions) {
     this.#clock = clock;
-    this.#store = new JobStore(state, clock);
+    this.#state = state;
+    this.#store = new JobStore(state, clock, historyBounds);
     this.#logs = new JobLogStore(state);
     this.#events = new JobEvents(logger);
     this.#runner = new JobRunner({
@@ -85,25 +91,34 @@ export class JobQueue implements Service {
     }
     const priority = request.priority ?? defaultPriority(request.kind, request.actor);
     const existing = this.#existingFor(request, priority);
-    if (existing !== null) return { ...existing, coalesced: true };
+    if (existing !== null) {
+      if (request.alongside !== undefined) {
+        this.#store.writeAlongside(existing.id, request.alongside);
+      }
+      return { ...existing, coalesced: true };
+    }
     if (request.actor !== 'boot' && this.#store.queuedCount() >= QUEUED_JOBS_MAX) {
       throw cannot('QUEUE_FULL', 'submit job', request.kind, `${QUEUED_JOBS_MAX} are queued`, {
         hint: 'Wait for some to finish, or cancel them.',
         retryable: true,
       });
     }
-    const job = this.#store.insert({
-      id: newId(Math.round(this.#clock.nowMs())),
-      kind: request.kind,
-      sourceId: request.sourceId ?? null,
-      params: request.params,
-      actor: request.actor,
-      priority,
-      mutating: request.mutating,
-      deadlineMs: request.deadlineMs ?? null,
-      coalesceKey: coalesceKeyOf(request),
-      idempotencyKey: request.idempotencyKey ?? null,
-    });
+    const job = this.#store.insert(
+      {
+        id: newId(Math.round(this.#clock.nowMs())),
+        kind: request.kind,
+        sourceId: request.sourceId ?? null,
+        params: request.params,
+        actor: request.actor,
+        priority,
+        mutating: request.mutating,
+        deadlineMs: request.deadlineMs ?? null,
+        coalesceKey: coalesceKeyOf(request),
+        idempotencyKey: request.idempotencyKey ?? null,
+        tick: request.tick ?? null,
+      },
+      request.alongside,
+    );
     this.#events.emit({ type: 'job.changed', job });
     this.#runner.pump();
     return { ...this.get(job.id), coalesced: false };
@@ -139,6 +154,11 @@ export class JobQueue implements Service {
   logs(id: string, options: { afterSeq?: number; limit?: number } = {}): LogPage {
     this.#runner.find(id)?.flushLog();
     return this.#logs.read(id, options);
+  }
+
+  /** Of the remembered jobs, by kind; of one source, or null for all. */
+  statistics(sourceId: string | null): JobStatistics[] {
+    return jobStatistics(this.#state, sourceId);
   }
 
   counts(): { queued: number; running: number } {

@@ -19,6 +19,14 @@ export interface JobRequest {
   readonly idempotencyKey?: string | null;
   /** From the start of the job; null: as long as it takes. */
   readonly deadlineMs?: number | null;
+  /** Set by schedules: `dueAtMs` is the tick, epoch ms; `attempt` counts the runs of that tick from 1. */
+  readonly tick?: {
+    readonly scheduleId: string;
+    readonly dueAtMs: number;
+    readonly attempt: number;
+  };
+  /** Called in the transaction that makes the job durable: what it writes to state.db stands or falls with the job. */
+  readonly alongside?: (jobId: string) => void;
 }
 
 /** `coalesced`: the request became a job that was there before. */

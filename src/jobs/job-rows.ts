@@ -23,6 +23,9 @@ export interface JobRow {
   result: string | null;
   error: string | null;
   workerPid: number | null;
+  scheduleId: string | null;
+  scheduledAt: number | null;
+  attempt: number;
 }
 
 const parsed = <T>(text: string | null): T | null =>
@@ -50,6 +53,9 @@ export function jobOfRow(row: JobRow): Job {
     result: parsed(row.result),
     error: parsed(row.error),
     workerPid: row.workerPid,
+    scheduleId: row.scheduleId,
+    scheduledAt: timeOrNull(row.scheduledAt),
+    attempt: row.attempt,
   };
 }
 

@@ -3,7 +3,8 @@ import type { Clock } from '../kernel/clock.ts';
 import { cannot, type ErrorDocument } from '../kernel/errors.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import type { Job, JobKind, JobProgress, JobStatus } from './job.ts';
-import { FINISHED_JOBS_MAX, pruneJobs } from './job-pruning.ts';
+import { HISTORY_BOUNDS, type HistoryBounds, pruneJobs } from './job-pruning.ts';
+import type { JobRequest } from './job-request.ts';
 import { isFinished, type JobRow, jobOfRow } from './job-rows.ts';
 
 export const LIST_LIMIT_MAX = 500;
@@ -11,7 +12,11 @@ export const LIST_LIMIT_MAX = 500;
 export type NewJob = Pick<
   Job,
   'id' | 'kind' | 'sourceId' | 'params' | 'actor' | 'priority' | 'mutating' | 'deadlineMs'
-> & { readonly coalesceKey: string | null; readonly idempotencyKey: string | null };
+> & {
+  readonly coalesceKey: string | null;
+  readonly idempotencyKey: string | null;
+  readonly tick?: JobRequest['tick'] | null;
+};
 
 export interface JobEnd {
   readonly status: Extract<JobStatus, 'succeeded' | 'failed' | 'cancelled'>;
@@ -40,28 +45,43 @@ export interface JobPage {
 export class JobStore {
   readonly #state: StateDatabase;
   readonly #clock: Clock;
+  readonly #historyBounds: () => HistoryBounds;
   readonly #statements = new Map<string, Database.Statement>();
 
-  constructor(state: StateDatabase, clock: Clock) {
+  constructor(
+    state: StateDatabase,
+    clock: Clock,
+    historyBounds: () => HistoryBounds = () => HISTORY_BOUNDS,
+  ) {
     this.#state = state;
     this.#clock = clock;
+    this.#historyBounds = historyBounds;
   }
 
-  insert(job: NewJob): Job {
-    this.#state.transaction(() =>
+  insert({ tick, ...job }: NewJob, alongside?: JobRequest['alongside']): Job {
+    this.#state.transaction(() => {
       this.#prepare(
         `INSERT INTO jobs (id, kind, status, sourceId, params, actor, priority, mutating, coalesceKey,
-                           idempotencyKey, createdAt, deadlineMs)
+                           idempotencyKey, createdAt, deadlineMs, scheduleId, scheduledAt, attempt)
          VALUES (@id, @kind, 'queued', @sourceId, @params, @actor, @priority, @mutating, @coalesceKey,
-                 @idempotencyKey, @createdAt, @deadlineMs)`,
+                 @idempotencyKey, @createdAt, @deadlineMs, @scheduleId, @scheduledAt, @attempt)`,
       ).run({
         ...job,
         params: JSON.stringify(job.params),
         mutating: job.mutating ? 1 : 0,
         createdAt: Math.round(this.#clock.nowMs()),
-      }),
-    );
+        scheduleId: tick?.scheduleId ?? null,
+        scheduledAt: tick?.dueAtMs ?? null,
+        attempt: tick?.attempt ?? 1,
+      });
+      alongside?.(job.id);
+    });
     return this.require(job.id);
+  }
+
+  /** For a request that became a job that was there before. */
+  writeAlongside(jobId: string, alongside: NonNullable<JobRequest['alongside']>): void {
+    this.#state.transaction(() => alongside(jobId));
   }
 
   get(id: string): Job | null {
@@ -74,7 +94,7 @@ export class JobStore {
     const job = this.get(id);
     if (job !== null) return job;
     throw cannot('NOT_FOUND', 'find job', id, 'no job has this id', {
-      hint: `Only the newest ${FINISHED_JOBS_MAX} finished jobs are kept.`,
+      hint: `Only the newest ${this.#historyBounds().jobs} finished jobs are kept.`,
     });
   }
 
@@ -179,7 +199,7 @@ export class JobStore {
         progress: end.progress === null ? null : JSON.stringify(end.progress),
       });
       const ended = this.require(id);
-      pruneJobs(this.#state.connection);
+      pruneJobs(this.#state.connection, this.#historyBounds());
       return ended;
     });
   }

@@ -5,10 +5,24 @@ import type { ErrorDocument } from '../kernel/errors.ts';
 export type JobKind =
   | 'backup'
   | 'restore'
+  | 'stage'
+  | 'apply'
   | 'recover'
   | 'verify'
   | 'drill'
   | 'check'
+  | 'forget'
+  | 'prune'
+  | 'delete'
+  | 'coverage'
+  | 'discover'
+  | 'annotate'
+  | 'init'
+  | 'maintain'
+  | 'hook'
+  | 'plugin'
+  | 'diff'
+  | 'reseal'
   | 'rebuild'
   | 'reconcile';
 
@@ -48,6 +62,11 @@ export interface Job {
   readonly result: Record<string, unknown> | null;
   readonly error: ErrorDocument | null;
   readonly workerPid: number | null;
+  /** The schedule that asked for it, and its tick; null for anybody else. */
+  readonly scheduleId: string | null;
+  readonly scheduledAt: string | null;
+  /** 1, or which run it is of a tick whose runs before failed. */
+  readonly attempt: number;
 }
 
 export interface JobLogLine {

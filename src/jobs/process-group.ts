@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { systemCode } from '../kernel/errors.ts';
 import { JOB_ID_VARIABLE } from './worker-messages.ts';
 
@@ -13,6 +13,30 @@ export function killProcessGroup(leaderPid: number): boolean {
     // EPERM (macOS): only zombies are left.
     if (systemCode(error) === 'ESRCH' || systemCode(error) === 'EPERM') return false;
     throw error;
+  }
+}
+
+/** In the environment of whatever hooks of a job start: found by it, however far it went from the worker. */
+export const HOOK_JOB_VARIABLE = 'HOLDFAST_HOOK_OF_JOB';
+
+/** SIGKILL to what the hooks of a job that ended amiss left running. Only where /proc shows environments. */
+export function killHookProcesses(jobId: string): void {
+  const mark = `${HOOK_JOB_VARIABLE}=${jobId}`;
+  for (const name of processNumbers()) {
+    try {
+      const environment = readFileSync(`/proc/${name}/environ`, 'latin1').split('\0');
+      if (environment.includes(mark)) process.kill(Number(name), 'SIGKILL');
+    } catch {
+      // It ended meanwhile, or is another user's.
+    }
+  }
+}
+
+function processNumbers(): string[] {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
   }
 }
 

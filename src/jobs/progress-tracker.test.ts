@@ -19,7 +19,7 @@ function tracked(): { clock: ManualClock; tracker: ProgressTracker; seen: Seen[]
   return { clock, tracker, seen };
 }
 
-it('the first report is an event at once, and a job shorter than a second still ends with its totals', () => {
+it('M-21, M-61, F48, Z-D24, Z-36: the first report is an event at once, and a job shorter than a second still ends with its totals', () => {
   const { clock, tracker, seen } = tracked();
   tracker.report({ phase: 'read', filesDone: 1, totalFiles: 3, bytesDone: 10, totalBytes: 30 });
   expect(seen).toHaveLength(1);
@@ -46,7 +46,7 @@ it('a job that reports nothing still has its last event', () => {
   expect(seen.map(({ progress }) => progress.percentDone)).toEqual([1]);
 });
 
-it('what was held back within a second comes at its end, without another report', () => {
+it('F48, M-21: what was held back within a second comes at its end, without another report', () => {
   const { clock, tracker, seen } = tracked();
   tracker.report({ filesDone: 1 });
   tracker.report({ filesDone: 2 });
@@ -55,7 +55,7 @@ it('what was held back within a second comes at its end, without another report'
   expect(seen.map(({ progress }) => progress.filesDone)).toEqual([1, 3]);
 });
 
-it('totals are null until they are known, and so is the percentage', () => {
+it('F48, Z-D24: totals are null until they are known, and so is the percentage', () => {
   const { tracker } = tracked();
   tracker.report({ filesDone: 7 });
   expect(tracker.current).toMatchObject({ totalFiles: null, totalBytes: null, percentDone: null });
@@ -63,7 +63,7 @@ it('totals are null until they are known, and so is the percentage', () => {
   expect(tracker.current.percentDone).toBe(0.5);
 });
 
-it('speed and time left come from the last seconds, once they mean something', () => {
+it('M-22: speed and time left come from the last seconds, once they mean something', () => {
   const { clock, tracker } = tracked();
   tracker.report({ bytesDone: 0, totalBytes: 100_000 });
   expect(tracker.current).toMatchObject({ throughputBps: null, etaSeconds: null });
@@ -114,7 +114,7 @@ const counts = fc.record(
   { requiredKeys: [] },
 ) as fc.Arbitrary<Partial<ProgressCounts>>;
 
-it('the contract holds for any reports at any pace', () => {
+it('F48, M-20, M-21, Z-D24: the contract holds for any reports at any pace', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(1_500), counts), { maxLength: 60 }),

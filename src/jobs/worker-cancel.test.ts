@@ -8,13 +8,13 @@ describe('runWorker() cancels', () => {
     return { signal: abort.signal, onLog: () => abort.abort() };
   };
 
-  it('a worker that listens: cancelled', async () => {
+  it('Z-D25: a worker that listens: cancelled', async () => {
     const { outcome } = await run({ behaviour: 'obey-cancel' }, cancelOnLog());
     expect(outcome).toMatchObject({ status: 'cancelled', error: { code: 'CANCELLED' } });
   });
 
   it.each(['ignore-cancel', 'busy-loop', 'leave-grandchild'])(
-    'a worker that does not (%s) is killed after the grace: cancelled',
+    'M-38: a worker that does not (%s) is killed after the grace: cancelled',
     async (behaviour) => {
       const { outcome, pid } = await run({ behaviour }, cancelOnLog());
       expect(outcome.status).toBe('cancelled');

@@ -8,7 +8,7 @@ import { bundleFixture } from './testing/bundle-fixture.ts';
 import { gone, linesOf, runUnruly as run } from './testing/run-unruly.ts';
 
 describe('runWorker() hands back what a worker did', () => {
-  it('a result, its warnings, its messages and its output', async () => {
+  it('M-24: a result, its warnings, its messages and its output', async () => {
     const { outcome, messages, pid } = await run({ behaviour: 'normal', value: 42 });
     expect(outcome).toEqual({
       status: 'succeeded',
@@ -93,7 +93,7 @@ describe('runWorker() survives any worker', () => {
     expect(outcome.error?.details?.['stderrTail']).toContain('thrown in the worker');
   });
 
-  it('a busy loop past its deadline is killed: TIMEOUT', async () => {
+  it('Z-24, Z-D25: a busy loop past its deadline is killed: TIMEOUT', async () => {
     const { outcome, pid } = await run({ behaviour: 'busy-loop' }, { deadlineMs: 400 });
     expect(outcome.status).toBe('failed');
     expect(outcome.error).toMatchObject({ code: 'TIMEOUT', details: { killed: true } });

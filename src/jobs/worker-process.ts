@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Clock } from '../kernel/clock.ts';
 import { cannot, type ErrorDocument, messageOf, toErrorDocument } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
-import { killProcessGroup } from './process-group.ts';
+import { killHookProcesses, killProcessGroup } from './process-group.ts';
 import {
   type FromWorker,
   JOB_ID_VARIABLE,
@@ -120,6 +120,8 @@ class WorkerSupervision {
     child.on('exit', (code, exitSignal) => {
       this.#watch.stop();
       if (child.pid !== undefined) killProcessGroup(child.pid);
+      // One that handed over its end has waited for its hooks.
+      if (this.#last === null) killHookProcesses(this.#options.start.jobId);
       const drained = clock.after(DRAIN_MS, () => {
         this.#output.destroy();
         if (child.connected) child.disconnect();

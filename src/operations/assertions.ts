@@ -33,8 +33,9 @@ function objection(
   return row[0] === expect ? null : `it gave ${shown(row[0])}, not ${shown(expect)}`;
 }
 
-function evaluate(path: string, { sql, expect }: AssertionSettings): string | null {
-  const database = new Database(path, { readonly: true, fileMustExist: true });
+function evaluate(path: string, { sql, expect }: AssertionSettings, live: boolean): string | null {
+  // A WAL-mode database that nobody has open is left as it was only by a connection that may write.
+  const database = new Database(path, { readonly: !live, fileMustExist: true });
   try {
     database.pragma('query_only = ON');
     database.pragma('trusted_schema = OFF');
@@ -44,6 +45,22 @@ function evaluate(path: string, { sql, expect }: AssertionSettings): string | nu
   } finally {
     database.close();
   }
+}
+
+/** One assertion on the database at `path`; `live`: an application's own, in which nothing may be left behind. */
+export function evaluateAssertion(
+  assertion: AssertionSettings,
+  path: string,
+  live = false,
+): AssertionOutcome {
+  const { name, database } = assertion;
+  let message: string | null;
+  try {
+    message = evaluate(path, assertion, live);
+  } catch (error) {
+    message = messageOf(error);
+  }
+  return { name, database, ok: message === null, message };
 }
 
 /**
@@ -58,13 +75,6 @@ export function evaluateAssertions(
 ): AssertionOutcome[] {
   return assertions.map((assertion) => {
     signal.throwIfAborted();
-    const { name, database } = assertion;
-    let message: string | null;
-    try {
-      message = evaluate(join(directory, ...database.split('/')), assertion);
-    } catch (error) {
-      message = messageOf(error);
-    }
-    return { name, database, ok: message === null, message };
+    return evaluateAssertion(assertion, join(directory, ...assertion.database.split('/')));
   });
 }

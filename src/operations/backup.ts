@@ -1,11 +1,16 @@
 import { z } from 'zod';
 import { captureSource } from '../capture/capture-source.ts';
+import { sourceFingerprint } from '../capture/source-fingerprint.ts';
+import { pluginRootName } from '../config/resolve-plugins.ts';
 import type { SourceSettings } from '../config/settings.ts';
+import { type PluginResult, runPlugins } from '../hooks/run-plugins.ts';
+import { SecretStore } from '../state/secret-store.ts';
 import { isCheckpoint, isGood, type Manifest } from '../store/manifests/manifest.ts';
 import type { StoreReader, StoreWriter } from '../store/store.ts';
-import { type Operation, ownPaths, sourceOrOnly } from './operation.ts';
+import { type Operation, type OperationContext, ownPaths, sourceOrOnly } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
 import { TOOL_VERSION } from './version.ts';
+import { hookContext, hookFacts, withHooks } from './with-hooks.ts';
 
 const parameters = z.strictObject({
   sourceId: z.string().optional(),
@@ -41,6 +46,8 @@ export function snapshotResult(id: string, manifest: Manifest): Record<string, u
     statistics: manifest.statistics,
     databases: manifest.databases.map(({ path, method, check }) => ({ path, method, check })),
     skippedCount: manifest.skippedCount,
+    skippedByReason: manifest.skippedByReason ?? {},
+    notes: manifest.notes ?? [],
     changedWhileReading: manifest.changedWhileReading.length,
     warnings: manifest.warnings,
   };
@@ -52,39 +59,76 @@ async function addTags(writer: StoreWriter, id: string, tags: readonly string[])
   await writer.writeNotes(id, { ...notes, tags: [...new Set([...notes.tags, ...tags])].sort() });
 }
 
-/** Takes one snapshot of one source. */
-export const backup: Operation<z.infer<typeof parameters>> = {
+/** What the plugins gave, and the source as it is captured: without the roots of those that failed. */
+async function collectPlugins(
+  context: OperationContext,
+  source: SourceSettings,
+): Promise<{ captured: SourceSettings; plugins: readonly PluginResult[] }> {
+  if (source.plugins.length === 0) return { captured: source, plugins: [] };
+  const facts = hookFacts(context, source, { kind: 'backup', snapshotId: null });
+  const plugins = await runPlugins(source.plugins, facts, hookContext(context));
+  const left = new Set(plugins.filter(({ ok }) => !ok).map(({ name }) => pluginRootName(name)));
+  const roots = source.roots.filter(({ name }) => name === null || !left.has(name));
+  return { captured: { ...source, roots }, plugins };
+}
+
+type BackupParameters = z.infer<typeof parameters>;
+
+async function takeSnapshot(
+  context: OperationContext,
+  source: SourceSettings,
+  params: BackupParameters,
+): Promise<Record<string, unknown>> {
+  const { activity, settings, clock, jobId, scratchDirectory } = context;
+  const forbiddenPaths = ownPaths(settings);
+  const { captured, plugins } = await collectPlugins(context, source);
+  // Triggers compare with all of the source: what a failed plugin left out must not look like a change for ever.
+  const before =
+    captured === source || captured.roots.length === source.roots.length
+      ? null
+      : await sourceFingerprint(source, forbiddenPaths);
+  const writer = await openRepositoryWriter(settings, clock, activity, 'backup');
+  try {
+    const { id, manifest } = await captureSource(
+      {
+        source: captured,
+        type: params.type,
+        origin: params.origin,
+        reason: params.reason ?? null,
+        jobId,
+        // Where packs were lost, everything is read again: what is found missing is then stored anew.
+        parent:
+          writer.reconciled.packsLost.length > 0
+            ? null
+            : await newestSnapshot(writer.reader, source),
+        forbiddenPaths,
+        ...(plugins.length === 0
+          ? {}
+          : { plugins: plugins.map(({ name, ok, files }) => ({ name, ok, files })) }),
+        secrets: (name) => new SecretStore(settings.stateDirectory).read(name),
+        scratchDirectory,
+        toolVersion: TOOL_VERSION,
+      },
+      writer,
+      activity,
+      clock,
+    );
+    await addTags(writer, id, [...source.tags, ...params.tags]);
+    for (const warning of manifest.warnings) activity.warn(warning);
+    const result = snapshotResult(id, manifest);
+    return { ...result, ...(before === null ? {} : { sourceFingerprint: before }), plugins };
+  } finally {
+    await writer.close();
+  }
+}
+
+/** Takes one snapshot of one source, between its hooks. */
+export const backup: Operation<BackupParameters> = {
   kind: 'backup',
   params: parameters,
-  async run({ activity, settings, clock, jobId, scratchDirectory }, params) {
-    const source = sourceOrOnly(settings, params.sourceId);
-    const writer = await openRepositoryWriter(settings, clock, activity, 'backup');
-    try {
-      const { id, manifest } = await captureSource(
-        {
-          source,
-          type: params.type,
-          origin: params.origin,
-          reason: params.reason ?? null,
-          jobId,
-          // Where packs were lost, everything is read again: what is found missing is then stored anew.
-          parent:
-            writer.reconciled.packsLost.length > 0
-              ? null
-              : await newestSnapshot(writer.reader, source),
-          forbiddenPaths: ownPaths(settings),
-          scratchDirectory,
-          toolVersion: TOOL_VERSION,
-        },
-        writer,
-        activity,
-        clock,
-      );
-      await addTags(writer, id, params.tags);
-      for (const warning of manifest.warnings) activity.warn(warning);
-      return snapshotResult(id, manifest);
-    } finally {
-      await writer.close();
-    }
+  run(context, params) {
+    const source = sourceOrOnly(context.settings, params.sourceId);
+    const work = { kind: 'backup', before: 'pre', after: 'post', snapshotId: null } as const;
+    return withHooks(context, source, work, () => takeSnapshot(context, source, params));
   },
 };

@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AssertionSettings, Settings } from '../config/settings.ts';
+import type { AssertionSettings } from '../config/settings.ts';
+import { testSettings } from '../config/testing/settings.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { systemClock } from '../kernel/clock.ts';
 import {
@@ -24,18 +25,11 @@ beforeEach(async () => {
 afterEach(() => bench.remove());
 
 function hold(assertions: readonly AssertionSettings[] = []) {
-  const settings: Settings = {
+  const settings = testSettings(bench.directory, {
     stateDirectory: bench.state,
     repositoryDirectory: bench.repository,
-    socketPath: join(bench.directory, 'none.sock'),
-    socketGroup: null,
-    logLevel: 'info',
-    codec: 'none',
-    verifyWrites: 'sample',
-    quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
-    worker: { memoryBytesMax: 2 ** 30, jobDeadlineMs: 60_000 },
     sources: [{ ...bench.source, assertions }],
-  };
+  });
   const scratchDirectory = join(bench.state, 'scratch');
   const context = {
     activity: quietActivity(),

@@ -10,7 +10,7 @@ import { isCheckpoint, type Manifest } from '../store/manifests/manifest.ts';
 import type { StoreReader } from '../store/store.ts';
 import { type AssertionOutcome, evaluateAssertions } from './assertions.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
-import { withReader } from './repository-access.ts';
+import { withLease, withReader } from './repository-access.ts';
 import { recordVerifications } from './verification-notes.ts';
 
 const parameters = z.strictObject({
@@ -116,7 +116,9 @@ async function drillSource(
   const startedMs = clock.monotonicMs();
   try {
     activity.progress({ phase: 'restore', currentFile: source.name });
-    const { bytes, finding } = await bringBack(context, reader, snapshotId, directory);
+    const { bytes, finding } = await withLease(context, snapshotId, 'drill', () =>
+      bringBack(context, reader, snapshotId, directory),
+    );
     const restoreMs = Math.round(clock.monotonicMs() - startedMs);
     const findings = finding === null ? checkDatabases(manifest, directory, context) : [finding];
     activity.progress({ phase: 'evaluate assertions' });

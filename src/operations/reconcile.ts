@@ -4,8 +4,11 @@ import { z } from 'zod';
 import { cleanLeftoverStaging } from '../files/staging.ts';
 import { resumeSwaps } from '../files/swap/swap.ts';
 import { systemCode } from '../kernel/errors.ts';
+import { forgetApplied } from '../restore/pending-restore.ts';
+import { planReconcile } from '../store/repository.ts';
 import type { Operation, OperationContext } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
+import { startLeftServices } from './restore-service.ts';
 
 /** Scratch of jobs that ended with their process. Only one worker runs while this one does. */
 async function removeLeftoverScratch({ scratchDirectory }: OperationContext): Promise<string[]> {
@@ -32,6 +35,8 @@ export async function finishInterruptedWork(
   for (const { outcome, targets } of swaps) {
     activity.warn(`An interrupted restore or repair was ${outcome}: ${targets.join(', ')}`);
   }
+  await forgetApplied(settings.stateDirectory);
+  await startLeftServices(context);
   activity.progress({ phase: 'remove leftovers' });
   const staging = await cleanLeftoverStaging(settings.stateDirectory);
   const scratch = await removeLeftoverScratch(context);
@@ -39,16 +44,36 @@ export async function finishInterruptedWork(
 }
 
 const parameters = z.strictObject({
+  /** The repository alone: nothing that jobs left elsewhere. */
+  repositoryOnly: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
   /** What this job left when its worker was ended, and nothing else: others may be running. */
   afterJob: z.string().optional(),
 });
 
+/** Adopts or sets aside what the catalog does not know; a dry run only lists it. */
+async function reconcileRepository(
+  { settings, clock, activity }: OperationContext,
+  dryRun: boolean,
+): Promise<Record<string, unknown>> {
+  if (dryRun) return { dryRun, repository: await planReconcile(settings.repositoryDirectory) };
+  const writer = await openRepositoryWriter(settings, clock, activity, 'reconcile');
+  try {
+    return { dryRun, repository: writer.reconciled };
+  } finally {
+    await writer.close();
+  }
+}
+
 /** Swaps have a lock of their own and staging names its process, so that living jobs are left alone. */
 async function finishAfterJob(
-  { activity, settings, clock, scratchDirectory }: OperationContext,
+  context: OperationContext,
   jobId: string,
 ): Promise<Record<string, unknown>> {
+  const { activity, settings, clock, scratchDirectory } = context;
   const swaps = await resumeSwaps(settings.stateDirectory, clock, activity);
+  await forgetApplied(settings.stateDirectory);
+  await startLeftServices(context, jobId);
   const staging = await cleanLeftoverStaging(settings.stateDirectory);
   await rm(join(dirname(scratchDirectory), basename(jobId)), { recursive: true, force: true });
   return { swaps, staging };
@@ -58,7 +83,8 @@ async function finishAfterJob(
 export const reconcile: Operation<z.infer<typeof parameters>> = {
   kind: 'reconcile',
   params: parameters,
-  async run(context, { afterJob }) {
+  async run(context, { afterJob, repositoryOnly, dryRun }) {
+    if (repositoryOnly) return reconcileRepository(context, dryRun);
     if (afterJob !== undefined) return finishAfterJob(context, afterJob);
     const { activity, settings, clock } = context;
     const finished = await finishInterruptedWork(context);

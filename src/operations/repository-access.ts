@@ -1,11 +1,11 @@
 import type { Settings } from '../config/settings.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { initRepository, openReader, openWriter } from '../store/repository.ts';
+import { acquireLease, initRepository, openReader, openWriter } from '../store/repository.ts';
 import type { StoreReader, StoreWriter } from '../store/store.ts';
 
 /** Unless it says otherwise, a job waits this long for another process's job on the same repository. */
-const LOCK_WAIT_MS = 60_000;
+export const LOCK_WAIT_MS = 60_000;
 
 /** The repository for writing: made where there is none, reconciled, locked until it is closed. @throws REPO_LOCKED */
 export async function openRepositoryWriter(
@@ -24,6 +24,21 @@ export async function openRepositoryWriter(
     purpose,
     signal: activity.signal,
   });
+}
+
+/** Runs `use` while the snapshot can neither be removed nor lose its data. @throws NOT_FOUND */
+export async function withLease<T>(
+  { settings, clock }: { readonly settings: Settings; readonly clock: Clock },
+  snapshotId: string,
+  purpose: string,
+  use: () => Promise<T>,
+): Promise<T> {
+  const lease = await acquireLease(settings.repositoryDirectory, snapshotId, purpose, clock);
+  try {
+    return await use();
+  } finally {
+    await lease.release();
+  }
 }
 
 /** Runs `use` with a reader that is closed afterwards. @throws REPO_UNINITIALISED */

@@ -1,143 +1,256 @@
-import { resolve } from 'node:path';
 import { z } from 'zod';
-import { captureSource } from '../capture/capture-source.ts';
-import { cannot } from '../kernel/errors.ts';
-import type { RestorePlan } from '../restore/plan-restore.ts';
-import { restoreSnapshot } from '../restore/restore-snapshot.ts';
-import { openReader } from '../store/repository.ts';
+import type { SourceSettings } from '../config/settings.ts';
+import { isoTime } from '../kernel/clock.ts';
+import { planFingerprint } from '../restore/plan-fingerprint.ts';
+import { restoreFile } from '../restore/restore-file.ts';
+import type { RestorePlan, RestoreRequest } from '../restore/restore-request.ts';
+import { type RestoreResult, restoreSnapshot } from '../restore/restore-snapshot.ts';
+import { readPlan, savePlan } from '../restore/saved-plan.ts';
 import type { StoreReader } from '../store/store.ts';
-import { newestSnapshot } from './backup.ts';
+import type { AssertionOutcome } from './assertions.ts';
+import { type Operation, type OperationContext, ownPaths, sourceOrOnly } from './operation.ts';
+import { withLease, withReader } from './repository-access.ts';
+import { takeCheckpoint, touchedPaths } from './restore-checkpoint.ts';
+import { refuseChanged, refuseUnasked, resolveSnapshot } from './restore-guards.ts';
+import { warnOfOtherKeys } from './restore-keys.ts';
 import {
-  type Operation,
-  type OperationContext,
-  ownPaths,
-  requireSource,
-  sourceOrOnly,
-} from './operation.ts';
-import { openRepositoryWriter } from './repository-access.ts';
-import { TOOL_VERSION } from './version.ts';
+  expandDirectory,
+  liveListing,
+  selectionParameters,
+  targetOf,
+  targetParameter,
+} from './restore-parameters.ts';
+import { tellPlugins } from './restore-plugins.ts';
+import { proveRestored } from './restore-proof.ts';
+import { StoppedService } from './restore-service.ts';
+import { withHooks } from './with-hooks.ts';
 
-const parameters = z.strictObject({
-  snapshotId: z.string().min(1),
-  sourceId: z.string().optional(),
-  target: z.discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('directory'), path: z.string().min(1) }),
-    z.strictObject({ type: z.literal('in-place') }),
-  ]),
-  paths: z.array(z.string().min(1)).max(10_000).default([]),
-  classes: z.array(z.enum(['data', 'config', 'extra'])).default([]),
-  overwrite: z.enum(['always', 'if-changed', 'if-newer', 'never']).optional(),
+const runParameters = z.strictObject({
+  ...selectionParameters,
+  target: targetParameter.default({ type: 'directory' }),
   dryRun: z.boolean().default(false),
-  /** A snapshot of what the plan touches is taken first; in place only. */
-  checkpoint: z.boolean().default(true),
-  check: z.enum(['none', 'quick', 'full']).default('quick'),
 });
+type RunParameters = z.infer<typeof runParameters>;
 
-type RestoreParameters = z.infer<typeof parameters>;
+const parameters = z.union([
+  runParameters,
+  /** Carries a plan out that a dry run made. */
+  z.strictObject({ planId: z.string(), target: z.strictObject({ type: z.string() }).optional() }),
+  /** One file to one place. */
+  z.strictObject({
+    file: z.strictObject({
+      path: z.string().min(1),
+      to: z.string().min(1).optional(),
+      overwrite: z.boolean().default(false),
+    }),
+    snapshotId: z.string().min(1),
+    sourceId: z.string().optional(),
+    check: selectionParameters.check,
+  }),
+]);
 
-/** The logical paths whose present state the plan would replace. */
-function touchedPaths(plan: RestorePlan): string[] {
-  return plan.entries
-    .filter(({ action, type }) => action === 'overwrite' && type !== 'directory')
-    .map(({ logicalPath }) => logicalPath);
+async function requestOf(
+  context: OperationContext,
+  params: RunParameters,
+  ids: { readonly snapshotId: string; readonly sourceId: string },
+): Promise<RestoreRequest> {
+  const { settings, jobId } = context;
+  const source = () => sourceOrOnly(settings, ids.sourceId);
+  const inPlace = params.target.type === 'in-place';
+  return {
+    ...ids,
+    target: targetOf(params.target, source, settings, jobId),
+    paths: params.paths,
+    classes: params.classes,
+    overwrite: params.overwrite ?? (inPlace ? 'always' : 'never'),
+    dryRun: params.dryRun,
+    check: params.check,
+    ...(params.mode === 'mirror'
+      ? { mirror: await liveListing(inPlace ? source() : null, settings) }
+      : {}),
+    forbiddenPaths: ownPaths(settings),
+    stateDirectory: settings.stateDirectory,
+    jobId,
+  };
 }
 
-/** Snapshots what the plan is about to replace, and nothing else. Returns its id, or null when nothing is replaced. */
-async function takeCheckpoint(
+/** Plans, changes nothing, and keeps the plan so that it can be carried out by its id. */
+async function planOnly(
   context: OperationContext,
-  sourceId: string,
-  plan: RestorePlan,
-): Promise<string | null> {
-  const onlyPaths = touchedPaths(plan);
-  if (onlyPaths.length === 0) return null;
-  const { settings, clock, activity, jobId, scratchDirectory } = context;
-  const source = requireSource(settings, sourceId);
-  const writer = await openRepositoryWriter(settings, clock, activity, 'pre-restore snapshot');
+  reader: StoreReader,
+  params: RunParameters,
+): Promise<Record<string, unknown>> {
+  const { settings, activity, clock } = context;
+  const ids = await resolveSnapshot(reader, context, params);
+  await warnOfOtherKeys(context, reader, ids);
+  let fingerprint = '';
+  const request: RestoreRequest = {
+    ...(await requestOf(context, params, ids)),
+    inspectPlan: async (plan) => {
+      fingerprint = await planFingerprint(plan);
+    },
+  };
+  const result = await restoreSnapshot(request, reader, activity, clock);
+  const { target } = request;
+  const kept = {
+    ...params,
+    ...ids,
+    // Whoever carries it out means the very place that was looked at.
+    target: target.type === 'in-place' ? params.target : target,
+    dryRun: false,
+    replaceDatabases: true,
+  };
+  const at = isoTime(clock.nowMs());
+  const planId = await savePlan(settings.stateDirectory, { at, params: kept, fingerprint });
+  return { ...result, planId, preRestoreSnapshotId: null };
+}
+
+/** While it is restored a snapshot stays, whatever a policy says meanwhile. */
+async function runRestore(
+  context: OperationContext,
+  reader: StoreReader,
+  params: RunParameters,
+  fingerprint: string | null,
+): Promise<Record<string, unknown>> {
+  const ids = await resolveSnapshot(reader, context, params);
+  await warnOfOtherKeys(context, reader, ids);
+  return withLease(context, ids.snapshotId, 'restore', () =>
+    runLeased(context, reader, params, ids, fingerprint),
+  );
+}
+
+async function runLeased(
+  context: OperationContext,
+  reader: StoreReader,
+  params: RunParameters,
+  ids: { readonly snapshotId: string; readonly sourceId: string },
+  /** Of the plan that must be carried out; null: whatever the plan is now. */
+  fingerprint: string | null,
+): Promise<Record<string, unknown>> {
+  const { settings, activity, clock } = context;
+  const request = await requestOf(context, params, ids);
+  const inspectPlan = async (plan: RestorePlan): Promise<void> => {
+    refuseUnasked(plan, params.replaceDatabases);
+    if (fingerprint !== null) await refuseChanged(plan, fingerprint);
+  };
+  if (params.target.type !== 'in-place') {
+    const result = await restoreSnapshot({ ...request, inspectPlan }, reader, activity, clock);
+    return { ...result, target: request.target, preRestoreSnapshotId: null };
+  }
+  const source = sourceOrOnly(settings, ids.sourceId);
+  if (source.service !== null) {
+    // Before the application is stopped: what is refused anyway must not cost it a restart.
+    const look = { ...request, dryRun: true, inspectPlan };
+    await restoreSnapshot(look, reader, quiet(context), clock);
+  }
+  const { snapshotId } = ids;
+  const work = { kind: 'restore', before: 'preRestore', after: 'postRestore', snapshotId } as const;
+  return withHooks(context, source, work, () =>
+    runInPlace(context, reader, params, { request, source, fingerprint, inspectPlan }),
+  );
+}
+
+interface InPlace {
+  readonly request: RestoreRequest;
+  readonly source: SourceSettings;
+  readonly fingerprint: string | null;
+  readonly inspectPlan: (plan: RestorePlan) => Promise<void>;
+}
+
+async function runInPlace(
+  context: OperationContext,
+  reader: StoreReader,
+  params: RunParameters,
+  { request, source, fingerprint, inspectPlan }: InPlace,
+): Promise<Record<string, unknown>> {
+  const { activity, clock } = context;
+  const stopped = await StoppedService.stop(context, source);
+  let preRestoreSnapshotId: string | null = null;
+  let assertions: readonly AssertionOutcome[] = [];
   try {
-    const { id } = await captureSource(
+    const result = await restoreSnapshot(
       {
-        source,
-        type: 'full',
-        origin: 'pre-restore',
-        reason: `before the restore of ${plan.snapshotId.slice(0, 8)}`,
-        jobId,
-        parent: await newestSnapshot(writer.reader, source),
-        forbiddenPaths: ownPaths(settings),
-        scratchDirectory,
-        toolVersion: TOOL_VERSION,
-        onlyPaths,
+        ...request,
+        // Once it has stopped, an application has written what the plan did not know of.
+        ...(source.service === null ? { inspectPlan } : {}),
+        beforeSwap: async (plan) => {
+          if (fingerprint !== null && source.service === null) {
+            await refuseChanged(plan, fingerprint);
+          }
+          if (!params.checkpoint) return;
+          const paths = touchedPaths(plan);
+          const { snapshotId } = request;
+          preRestoreSnapshotId = await takeCheckpoint(context, source.id, paths, snapshotId);
+        },
+        afterSwap: async (plan) => {
+          await tellPlugins(context, source, request.snapshotId, writtenTargets(plan));
+          assertions = await proveRestored(context, source, stopped, writtenDatabases(plan));
+        },
       },
-      writer,
+      reader,
       activity,
       clock,
     );
-    return id;
+    return { ...result, preRestoreSnapshotId, assertions };
   } finally {
-    await writer.close();
+    await stopped.startAgain();
   }
 }
 
-async function restoreFrom(
-  reader: StoreReader,
-  context: OperationContext,
-  params: RestoreParameters,
-): Promise<Record<string, unknown>> {
-  const { settings, activity, clock, jobId } = context;
-  const named =
-    params.sourceId === undefined ? undefined : requireSource(settings, params.sourceId);
-  const snapshotId = reader.resolveSnapshot(params.snapshotId, named?.id);
-  const manifest = await reader.readManifest(snapshotId);
-  if (named !== undefined && manifest.source.id !== named.id) {
-    throw cannot(
-      'NOT_FOUND',
-      'restore snapshot',
-      params.snapshotId,
-      `it is not of source ${named.name}`,
-    );
-  }
-  let preRestoreSnapshotId: string | null = null;
-  const inPlace = params.target.type === 'in-place';
-  const result = await restoreSnapshot(
-    {
-      snapshotId,
-      target:
-        params.target.type === 'directory'
-          ? { type: 'directory', path: resolve(params.target.path) }
-          : { type: 'in-place', roots: sourceOrOnly(settings, manifest.source.id).roots },
-      paths: params.paths,
-      classes: params.classes,
-      overwrite: params.overwrite ?? (inPlace ? 'always' : 'never'),
-      dryRun: params.dryRun,
-      check: params.check,
-      forbiddenPaths: ownPaths(settings),
-      stateDirectory: settings.stateDirectory,
-      jobId,
-      sourceId: manifest.source.id,
-      ...(inPlace && params.checkpoint
-        ? {
-            beforeSwap: async (plan: RestorePlan) => {
-              preRestoreSnapshotId = await takeCheckpoint(context, manifest.source.id, plan);
-            },
-          }
-        : {}),
-    },
-    reader,
-    activity,
-    clock,
-  );
-  return { ...result, preRestoreSnapshotId };
-}
+/** The first look at a plan says nothing: the second one does. */
+const quiet = ({ activity }: OperationContext) => ({
+  ...activity,
+  signal: activity.signal,
+  warn: () => {},
+});
+
+const writtenTargets = ({ entries }: RestorePlan): string[] =>
+  entries.filter(({ action }) => /^(create|overwrite)$/.test(action)).map(({ target }) => target);
+
+const writtenDatabases = ({ entries }: RestorePlan): string[] =>
+  entries
+    .filter(({ type, action }) => type === 'database' && /^(create|overwrite)$/.test(action))
+    .map(({ logicalPath }) => logicalPath);
 
 /** Brings a snapshot, or part of it, back to disk. */
-export const restore: Operation<RestoreParameters> = {
+export const restore: Operation<z.infer<typeof parameters>> = {
   kind: 'restore',
   params: parameters,
-  async run(context, params) {
-    const reader = await openReader(context.settings.repositoryDirectory);
-    try {
-      return await restoreFrom(reader, context, params);
-    } finally {
-      reader.close();
-    }
+  run(context, params) {
+    const { settings, activity, clock, jobId } = context;
+    return withReader(settings, async (reader) => {
+      if ('planId' in params) {
+        const plan = await readPlan(settings.stateDirectory, params.planId);
+        const planned = runParameters.parse(plan.params);
+        return {
+          ...(await runRestore(context, reader, planned, plan.fingerprint)),
+          planId: plan.planId,
+        };
+      }
+      if ('file' in params) {
+        const { snapshotId, sourceId } = await resolveSnapshot(reader, context, params);
+        const { path, to, overwrite } = params.file;
+        const result: RestoreResult = await restoreFile(
+          {
+            snapshotId,
+            sourceId,
+            path,
+            to: to === undefined ? null : expandDirectory(to),
+            overwrite,
+            check: params.check,
+            forbiddenPaths: ownPaths(settings),
+            stateDirectory: settings.stateDirectory,
+            jobId,
+          },
+          reader,
+          activity,
+          clock,
+        );
+        return { ...result, preRestoreSnapshotId: null };
+      }
+      return params.dryRun
+        ? planOnly(context, reader, params)
+        : runRestore(context, reader, params, null);
+    });
   },
 };

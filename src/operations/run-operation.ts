@@ -1,30 +1,59 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
+import { type BandwidthChoice, bandwidthOf, limitBandwidth } from '../files/bandwidth.ts';
 import type { JobKind } from '../jobs/job.ts';
 import type { WorkerStart } from '../jobs/worker-messages.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
+import { annotate } from './annotate.ts';
 import { backup } from './backup.ts';
 import { check } from './check.ts';
+import { coverage } from './coverage.ts';
+import { deleteSnapshots } from './delete.ts';
+import { diff } from './diff.ts';
+import { discover } from './discover.ts';
 import { drill } from './drill.ts';
+import { forget } from './forget.ts';
+import { hook } from './hook.ts';
+import { init } from './init.ts';
+import { maintain } from './maintain.ts';
 import { underInstanceLock } from './offline.ts';
 import type { Operation } from './operation.ts';
+import { plugin } from './plugin.ts';
+import { prune } from './prune.ts';
 import { rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
 import { recover } from './recover.ts';
+import { reseal } from './reseal.ts';
 import { restore } from './restore.ts';
+import { applyBeforeGate, applyStaged } from './restore-apply.ts';
+import { stage } from './restore-stage.ts';
 import { verify } from './verify.ts';
 
 // Each operation validates its own parameters, so that here they are all of unknown shape.
 const OPERATIONS: Record<JobKind, Operation<never>> = {
   backup,
   restore,
+  stage,
+  apply: applyStaged,
   recover,
   verify,
   drill,
+  coverage,
+  discover,
   check,
+  forget,
+  prune,
+  delete: deleteSnapshots,
+  annotate,
+  init,
+  maintain,
+  hook,
+  plugin,
+  diff,
+  reseal,
   rebuild,
   reconcile,
 } as Record<JobKind, Operation<never>>;
@@ -36,7 +65,8 @@ export async function runOperation(
   clock: Clock,
 ): Promise<Record<string, unknown>> {
   const operation = OPERATIONS[start.kind];
-  const parsed = operation.params.safeParse(start.params);
+  const { bandwidth, ...params } = start.params as { bandwidth?: BandwidthChoice };
+  const parsed = operation.params.safeParse(params);
   if (!parsed.success) {
     throw cannot(
       'INVALID_PARAMS',
@@ -52,10 +82,18 @@ export async function runOperation(
   const scratchDirectory = join(settings.stateDirectory, 'scratch', start.jobId);
   await mkdir(scratchDirectory, { recursive: true, mode: 0o700 });
   const context = { activity, settings, clock, jobId: start.jobId, scratchDirectory };
-  const run = (): Promise<Record<string, unknown>> => operation.run(context, parsed.data);
+  const run = async (): Promise<Record<string, unknown>> => {
+    if (start.offline === true && start.kind === 'recover') {
+      await applyBeforeGate(context, start.params);
+    }
+    return operation.run(context, parsed.data);
+  };
+  const host = bandwidthOf(settings.bandwidth, bandwidth);
+  const unlimit = limitBandwidth(host, clock, activity.signal);
   try {
     return await (start.offline === true ? underInstanceLock(context, run) : run());
   } finally {
+    unlimit();
     await rm(scratchDirectory, { recursive: true, force: true });
   }
 }

@@ -8,7 +8,7 @@ import { isCheckpoint } from '../store/manifests/manifest.ts';
 import { verifySnapshot } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
-import { withReader } from './repository-access.ts';
+import { withLease, withReader } from './repository-access.ts';
 import { recordVerifications, type Verified } from './verification-notes.ts';
 
 const parameters = z.strictObject({
@@ -70,7 +70,8 @@ async function checkRestoredDatabases(
   return findings;
 }
 
-async function verifyOne(
+/** Verifies one snapshot; what is wrong with it is a result. */
+export async function verifyOne(
   reader: StoreReader,
   snapshotId: string,
   context: OperationContext,
@@ -97,7 +98,8 @@ export const verify: Operation<VerifyParameters> = {
       const ids = chooseSnapshots(reader, context, params);
       for (const id of ids) {
         activity.signal.throwIfAborted();
-        results.push(await verifyOne(reader, id, context, params.deep));
+        const verifying = () => verifyOne(reader, id, context, params.deep);
+        results.push(await withLease(context, id, 'verify', verifying));
       }
       return results;
     });

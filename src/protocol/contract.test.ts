@@ -16,7 +16,7 @@ import { PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from './protocol-version.ts';
  * Changes to the contract are deliberate: whoever changes a schema sees this fail, decides whether an existing
  * client could misread the new form (then PROTOCOL_VERSION rises), and pins the new value.
  */
-const CONTRACT_SHA256 = 'e77105439a7e8db3c298e2d99dfd2cafaa303a6e7b7c3d7b73896ef4304f149d';
+const CONTRACT_SHA256 = '476debc896ef9f5bc2eb859229962e7c3db343209af3e8d000efd902aecddaf2';
 
 describe('protocol', () => {
   it('the contract is the one that was agreed', () => {
@@ -63,7 +63,7 @@ describe('protocol', () => {
     ]);
   });
 
-  it('every params schema refuses unknown fields, so that a misspelt option is never ignored', () => {
+  it('M-08, M-D2: every params schema refuses unknown fields, so that a misspelt option is never ignored', () => {
     for (const [name, { params }] of Object.entries(methods)) {
       const parsed = params.safeParse({ thisFieldDoesNotExist: 1 });
       const codes = parsed.error?.issues.map(({ code }) => code) ?? [];

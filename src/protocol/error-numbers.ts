@@ -50,6 +50,11 @@ export const RPC_ERROR_NUMBERS = {
   UNSUPPORTED_FORMAT: -32035,
   VERIFY_FAILED: -32036,
   WORKER_CRASHED: -32037,
+  EMPTY_POLICY: -32038,
+  SETTING_FIXED: -32039,
+  VERSION_CONFLICT: -32040,
+  PLAN_CHANGED: -32041,
+  HOOK_FAILED: -32042,
 } as const;
 
 /** The stable strings that may stand in `error.data.code`. */

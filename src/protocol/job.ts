@@ -4,10 +4,24 @@ import { count, errorDocument, jobId, listOf, page, sourceReference, time } from
 export const jobKind = z.enum([
   'backup',
   'restore',
+  'stage',
+  'apply',
   'recover',
   'verify',
   'drill',
+  'coverage',
+  'discover',
   'check',
+  'forget',
+  'prune',
+  'delete',
+  'annotate',
+  'init',
+  'maintain',
+  'hook',
+  'plugin',
+  'diff',
+  'reseal',
   'rebuild',
   'reconcile',
 ]);
@@ -47,6 +61,11 @@ export const job = z.object({
   result: z.record(z.string(), z.unknown()).nullable(),
   error: errorDocument.nullable(),
   workerPid: z.int().nullable(),
+  /** The schedule that asked for it, and its tick; null for anybody else. `startedAt` is when it really began. */
+  scheduleId: z.string().nullable(),
+  scheduledAt: time.nullable(),
+  /** 1, or which run it is of a tick whose runs before failed. */
+  attempt: z.int().min(1),
 });
 
 /**
@@ -73,6 +92,24 @@ export const idempotencyKey = z.string().min(1).max(200).optional();
 
 /** How long one `job.wait` may hold its answer back. */
 export const JOB_WAIT_MS_MAX = 600_000;
+
+const jobStatistics = z.object({
+  kind: jobKind,
+  count,
+  succeeded: count,
+  failed: count,
+  cancelled: count,
+  /** Succeeded, with warnings. */
+  warned: count,
+  lastFinishedAt: time,
+  lastStatus: z.enum(['succeeded', 'failed', 'cancelled']),
+  /** Of those that ran; null where none did. */
+  lastDurationMs: count.nullable(),
+  medianDurationMs: count.nullable(),
+  longestDurationMs: count.nullable(),
+  /** Read or written by all of them together, as their progress counted. */
+  bytes: count,
+});
 
 export const jobMethods = {
   'job.list': {
@@ -112,6 +149,11 @@ export const jobMethods = {
       /** The job is finished: no line beyond the ones that are there will ever be added. */
       finished: z.boolean(),
     }),
+  },
+  'job.statistics': {
+    summary: 'How the remembered jobs of each kind ended, and how long they took.',
+    params: z.strictObject({ sourceId: sourceReference.optional() }),
+    result: z.object({ items: z.array(jobStatistics) }),
   },
   'job.wait': {
     summary: 'Answers when the job is finished, or after `timeoutMs` with the job as it is then.',

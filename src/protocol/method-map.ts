@@ -1,8 +1,10 @@
 import type { z } from 'zod';
+import type { alert } from './alert.ts';
 import type { bootPhase, statusWarning } from './daemon.ts';
 import type { eventNotification } from './event.ts';
 import type { methods } from './methods.ts';
-import type { scheduleState, sourceState } from './source.ts';
+import type { scheduleState } from './schedule.ts';
+import type { sourceState } from './source.ts';
 
 /** The contract as types alone, for clients that must not carry the schemas. */
 
@@ -31,11 +33,15 @@ export type MethodResult<M extends MethodName> = DeepReadonly<
 /** The params of an `event` notification. */
 export type EventNotification = DeepReadonly<z.output<typeof eventNotification>>;
 
+export type Alert = DeepReadonly<z.output<typeof alert>>;
+export type AuditRow = MethodResult<'audit.list'>['items'][number];
 export type DaemonStatus = MethodResult<'daemon.status'>;
 export type SourceState = DeepReadonly<z.output<typeof sourceState>>;
 /** What is known of a source beyond its settings. */
 export type SourceFacts = Omit<SourceState, 'id' | 'name' | 'roots'>;
 export type ScheduleState = DeepReadonly<z.output<typeof scheduleState>>;
+export type ScheduleSetState = MethodResult<'schedule.set'>;
+export type PendingRun = MethodResult<'pending.list'>['items'][number];
 export type BootPhase = z.output<typeof bootPhase>;
 export type StatusWarning = DeepReadonly<z.output<typeof statusWarning>>;
 export type SnapshotDocument = MethodResult<'snapshot.get'>;
@@ -44,4 +50,5 @@ export type TreeItem = MethodResult<'tree.list'>['items'][number];
 export type JobDocument = MethodResult<'job.get'>;
 export type JobLogItem = MethodResult<'job.logs'>['items'][number];
 export type DrillItem = MethodResult<'drill.list'>['items'][number];
+export type RetentionItem = MethodResult<'retention.preview'>['items'][number];
 export type QuarantineItem = MethodResult<'recovery.quarantineList'>['items'][number];

@@ -1,16 +1,26 @@
 import { z } from 'zod';
+import { alertMethods } from './alert.ts';
+import { auditMethods } from './audit.ts';
 import { daemonMethods } from './daemon.ts';
+import { databaseMethods } from './database.ts';
 import { drillMethods } from './drill.ts';
 import { eventMethods } from './event.ts';
 import { healthMethods } from './health.ts';
+import { hookMethods } from './hook.ts';
 import { jobMethods } from './job.ts';
+import { pluginMethods } from './plugin.ts';
+import { progressMethods } from './progress.ts';
 import { recoveryMethods } from './recovery.ts';
 import { repositoryMethods } from './repository.ts';
 import { restoreMethods } from './restore.ts';
+import { retentionMethods } from './retention.ts';
 import { nothing } from './scalars.ts';
+import { pendingMethods, scheduleMethods } from './schedule.ts';
+import { secretMethods } from './secret.ts';
 import { settingsMethods } from './settings.ts';
 import { snapshotMethods } from './snapshot.ts';
 import { sourceMethods } from './source.ts';
+import { sourceChangeMethods } from './source-changes.ts';
 import { treeMethods } from './tree.ts';
 
 /** Every method of the socket: one entry here, one handler in `api/`. */
@@ -18,15 +28,26 @@ export const methods = {
   ...daemonMethods,
   ...healthMethods,
   ...sourceMethods,
+  ...sourceChangeMethods,
+  ...scheduleMethods,
+  ...pendingMethods,
   ...snapshotMethods,
   ...treeMethods,
   ...restoreMethods,
   ...recoveryMethods,
   ...drillMethods,
+  ...retentionMethods,
   ...jobMethods,
+  ...progressMethods,
+  ...databaseMethods,
+  ...hookMethods,
+  ...pluginMethods,
   ...repositoryMethods,
   ...settingsMethods,
+  ...secretMethods,
   ...eventMethods,
+  ...alertMethods,
+  ...auditMethods,
   'rpc.discover': {
     summary: 'This contract as an OpenRPC document.',
     params: nothing,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { bandwidth } from './bandwidth.ts';
 import { idempotencyKey, submitted } from './job.ts';
-import { count, nothing } from './scalars.ts';
+import { count, nothing, time } from './scalars.ts';
 
 export const repositoryStatistics = z.object({
   repositoryId: z.string(),
@@ -14,11 +15,64 @@ export const repositoryStatistics = z.object({
   rawBytes: count,
 });
 
+const lastRun = z.object({ jobId: z.string(), at: time, ok: z.boolean() });
+
+const statisticsDocument = z.object({
+  ...repositoryStatistics.shape,
+  oldestAt: time.nullable(),
+  newestAt: time.nullable(),
+  /** `rawBytes`: what plain copies would take; `addedBytes`: what its snapshots added when they were taken. */
+  perSource: z.array(
+    z.object({
+      sourceId: z.string(),
+      sourceName: z.string(),
+      snapshots: count,
+      rawBytes: count,
+      addedBytes: count,
+    }),
+  ),
+  /** Of the snapshots there are: the last thirty days in UTC, today last. */
+  addedPerDay: z.array(z.object({ day: z.string(), snapshots: count, addedBytes: count })),
+  /** A process writes at this moment. */
+  lockPresent: z.boolean(),
+  /** Null where no such job is remembered, and without a daemon. */
+  lastCheck: lastRun.nullable(),
+  lastPrune: z.object({ ...lastRun.shape, bytesFreed: count.nullable() }).nullable(),
+});
+
+const lockHolder = z.object({ pid: z.int(), purpose: z.string(), since: time });
+
+const repositoryLocks = z.object({
+  locked: z.boolean(),
+  holder: lockHolder.nullable(),
+  leases: z.array(
+    z.object({
+      id: z.string(),
+      snapshot: z.string(),
+      purpose: z.string(),
+      host: z.string(),
+      bootId: z.string().nullable(),
+      pid: z.int(),
+      since: time,
+      expiresAt: time,
+      /** Expired, or its process is gone: it protects nothing. */
+      stale: z.boolean(),
+    }),
+  ),
+  unreadable: z.array(z.string()),
+});
+
 export const repositoryMethods = {
   'repository.statistics': {
-    summary: 'Sizes and counts of the repository.',
+    summary:
+      'Sizes and counts of the repository, what each source adds, and when it was last checked and pruned.',
     params: nothing,
-    result: repositoryStatistics,
+    result: statisticsDocument,
+  },
+  'repository.init': {
+    summary: 'Enqueues making the repository, where there is none. The daemon does so by itself.',
+    params: z.strictObject({ idempotencyKey }),
+    result: submitted,
   },
   'repository.check': {
     summary: 'Enqueues a check of the whole repository.',
@@ -29,8 +83,31 @@ export const repositoryMethods = {
           z.strictObject({ percent: z.number().gt(0).max(100), seed: z.int().nonnegative() }),
         ])
         .default('none'),
+      bandwidth,
       idempotencyKey,
     }),
+    result: submitted,
+  },
+  'repository.prune': {
+    summary: 'Enqueues a prune: gives back the space of what no snapshot needs.',
+    params: z.strictObject({ dryRun: z.boolean().default(false), bandwidth, idempotencyKey }),
+    result: submitted,
+  },
+  'repository.locks': {
+    summary: 'Who writes to the repository at this moment, and who reads which snapshot.',
+    params: nothing,
+    result: repositoryLocks,
+  },
+  'repository.unlock': {
+    summary:
+      "Removes leases whose process is gone. The writer's lock dies with its process: there is never one to remove.",
+    params: nothing,
+    result: z.object({ removedLeases: z.array(z.string()), lockPresent: z.boolean() }),
+  },
+  'repository.reconcile': {
+    summary:
+      'Enqueues the adoption of what the catalog does not know; damaged files are set aside, none is deleted. A dry run only lists them.',
+    params: z.strictObject({ dryRun: z.boolean().default(false), idempotencyKey }),
     result: submitted,
   },
   'repository.rebuild': {

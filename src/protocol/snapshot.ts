@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { bandwidth } from './bandwidth.ts';
 import { idempotencyKey, submitted } from './job.ts';
 import { count, listOf, page, snapshotReference, sourceReference, time } from './scalars.ts';
+import { snapshotContentMethods } from './snapshot-contents.ts';
+import { snapshotNoteMethods, snapshotTag } from './snapshot-notes.ts';
 
 export const snapshotType = z.enum(['full', 'config', 'data']);
 export const snapshotOrigin = z.enum([
@@ -34,6 +37,7 @@ export const snapshotSummary = z.object({
   verifiedAt: time.nullable(),
   verifiedLevel: verificationLevel.nullable(),
   verifiedOk: z.boolean().nullable(),
+  resealed: z.boolean(),
 });
 
 const snapshotRoot = z.object({
@@ -80,6 +84,11 @@ export const snapshotDocument = z.object({
     z.object({ path: z.string(), reason: z.string(), message: z.string().optional() }),
   ),
   skippedCount: count,
+  skippedByReason: z.record(z.string(), count),
+  /** What is no fault, but worth knowing: a pattern that matched nothing. */
+  notes: z.array(z.string()),
+  /** Fingerprints of the keys that the application needs beside its data. */
+  keys: z.array(z.object({ name: z.string(), fingerprint: z.string().nullable() })),
   changedWhileReading: z.array(z.string()),
   changedWhileReadingCount: count,
   warnings: z.array(z.string()),
@@ -107,14 +116,44 @@ export const snapshotDocument = z.object({
   ),
 });
 
+/** Every condition must hold. */
+const snapshotChoice = {
+  type: snapshotType.optional(),
+  origin: snapshotOrigin.optional(),
+  tag: snapshotTag.optional(),
+  pinned: z.boolean().optional(),
+  /** Every database passed its check. */
+  goodOnly: z.boolean().default(false),
+  /** The newest verification or drill passed. */
+  verifiedOnly: z.boolean().default(false),
+  /** Bounds of `capturedAt`, both included. */
+  since: z.iso.datetime().optional(),
+  until: z.iso.datetime().optional(),
+  /** A part of the reason, in any case. */
+  text: z.string().max(200).optional(),
+};
+
 export const snapshotMethods = {
+  ...snapshotContentMethods,
+  ...snapshotNoteMethods,
+  'snapshot.delete': {
+    summary:
+      'Enqueues the removal of snapshots: all or none. Refused for what is pinned or being read, and for the last known good one of a source unless `force`. Data stays until a prune.',
+    params: z.strictObject({
+      ids: z.array(snapshotReference).min(1).max(1000),
+      force: z.boolean().default(false),
+      idempotencyKey,
+    }),
+    result: submitted,
+  },
   'snapshot.create': {
     summary: 'Enqueues a backup of a source: the only one, when none is named.',
     params: z.strictObject({
       sourceId: sourceReference.optional(),
       type: snapshotType.default('full'),
       reason: z.string().max(1000).optional(),
-      tags: z.array(z.string().min(1).max(64)).max(32).optional(),
+      tags: z.array(snapshotTag).max(32).optional(),
+      bandwidth,
       idempotencyKey,
     }),
     result: submitted,
@@ -123,11 +162,15 @@ export const snapshotMethods = {
     summary: 'Snapshots, newest first.',
     params: z.strictObject({
       sourceId: sourceReference.optional(),
-      origin: snapshotOrigin.optional(),
-      goodOnly: z.boolean().default(false),
+      ...snapshotChoice,
       ...page,
     }),
     result: listOf(snapshotSummary),
+  },
+  'snapshot.latest': {
+    summary: 'The newest snapshot of which all conditions hold.',
+    params: z.strictObject({ sourceId: sourceReference.optional(), ...snapshotChoice }),
+    result: snapshotSummary,
   },
   'snapshot.get': {
     summary: 'Everything recorded about one snapshot.',
@@ -142,6 +185,7 @@ export const snapshotMethods = {
         .default('latest'),
       sourceId: sourceReference.optional(),
       deep: z.boolean().default(false),
+      bandwidth,
       idempotencyKey,
     }),
     result: submitted,

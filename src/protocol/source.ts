@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count, listOf, page, sourceReference, time } from './scalars.ts';
+import { scheduleState } from './schedule.ts';
 import { rootClass } from './snapshot.ts';
 
 /** What the daemon knows of a source without touching it. */
@@ -54,26 +55,19 @@ export const sourceState = z.object({
   needsOperator: z.boolean(),
 });
 
-const scheduleTrigger = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('cron'), expression: z.string(), timeZone: z.string() }),
-  z.object({ type: z.literal('interval'), intervalMs: count }),
-]);
-
-export const scheduleState = z.object({
-  id: z.string(),
-  sourceId: z.string(),
-  kind: z.enum(['backup', 'check', 'verify', 'drill']),
-  trigger: scheduleTrigger,
-  enabled: z.boolean(),
-  catchUp: z.enum(['one', 'none']),
-  nextDueAt: time.nullable(),
-  lastRunAt: time.nullable(),
-  lastJobId: z.string().nullable(),
-});
-
 export const sourceDocument = z.object({
   ...sourceState.shape,
+  enabled: z.boolean(),
+  include: z.array(z.string()),
+  /** The default patterns that hold for it; empty where they are turned off. */
+  defaultExcludes: z.array(z.string()),
   exclude: z.array(z.string()),
+  maxFileBytes: count.nullable(),
+  tags: z.array(z.string()),
+  keys: z.array(
+    z.object({ name: z.string(), path: z.string().nullable(), secret: z.string().nullable() }),
+  ),
+  optionalDatabases: z.array(z.string()),
   databaseDepth: count,
   databaseCheck: z.enum(['quick', 'full']),
   watchSettings: z.object({
@@ -98,10 +92,5 @@ export const sourceMethods = {
     summary: 'One source: its state, rules and schedules.',
     params: z.strictObject({ sourceId: sourceReference }),
     result: sourceDocument,
-  },
-  'schedule.list': {
-    summary: 'Schedules with their persisted due times, the next due first.',
-    params: z.strictObject({ sourceId: sourceReference.optional(), ...page }),
-    result: listOf(scheduleState),
   },
 };

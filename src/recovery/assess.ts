@@ -3,13 +3,14 @@ import type { Activity } from '../kernel/activity.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { CheckLevel } from '../sqlite/database-check.ts';
-import type { DatabaseUser } from '../sqlite/database-use.ts';
+import type { DatabaseUser } from '../sqlite/database-users.ts';
 import { statFamily } from '../sqlite/family.ts';
 import { databaseFingerprint } from '../sqlite/fingerprint.ts';
 import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
 import { checkHarmlessly, type HarmlessCheck } from './harmless-check.ts';
 import { findRot } from './heal/find-rot.ts';
-import { type LastLook, lostSince } from './last-look.ts';
+import { lostSince } from './last-look.ts';
+import type { LastLook } from './last-look-schema.ts';
 import { findRegression } from './regression.ts';
 import type { DatabaseSnapshot, SnapshotDatabases } from './snapshot-databases.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { makeDirectory, writeFileDurably } from '../files/durable.ts';
 import { systemCode } from '../kernel/errors.ts';
-import { lastLook } from './last-look.ts';
+import { lastLook } from './last-look-schema.ts';
 import { databaseStates } from './report.ts';
 
 /** What is known of each database from its last check, so that a boot repeats neither checks nor failed repairs. */

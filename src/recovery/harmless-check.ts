@@ -8,7 +8,7 @@ import {
   checkDatabase,
   type DatabaseCheckResult,
 } from '../sqlite/database-check.ts';
-import { type DatabaseUser, findDatabaseUsers } from '../sqlite/database-use.ts';
+import { type DatabaseUser, findDatabaseUsers } from '../sqlite/database-users.ts';
 import { databaseFingerprint } from '../sqlite/fingerprint.ts';
 import { type DatabaseHeader, HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
 import { bytesOf } from './family-copies.ts';

@@ -1,26 +1,9 @@
 import { closeSync, fstatSync } from 'node:fs';
-import { z } from 'zod';
 import { type FamilyStat, familyPaths, type MemberStat, statFamily } from '../sqlite/family.ts';
 import { walOverlay } from '../sqlite/format/overlay.ts';
 import { openForReading, readAt } from '../sqlite/read-at.ts';
 import { parseWalHeader, WAL_HEADER_BYTES } from '../sqlite/wal.ts';
-
-/**
- * What the last check saw in a WAL and nowhere else. SQLite empties a WAL only after its pages were written into the
- * database file: while that was not written to, they must still be there.
- */
-export const lastLook = z.object({
-  /** Size, time and number of the database file. */
-  main: z.string(),
-  mainWrittenMs: z.number(),
-  /** Salts of the WAL, in hexadecimal. */
-  salts: z.string(),
-  /** Frames up to its last commit. */
-  frames: z.int().positive(),
-  /** Epoch milliseconds, of the look. */
-  atMs: z.number(),
-});
-export type LastLook = z.infer<typeof lastLook>;
+import type { LastLook } from './last-look-schema.ts';
 
 /** Longer ones are not compared page by page. */
 const WAL_BYTES_MAX = 256 * 1024 * 1024;

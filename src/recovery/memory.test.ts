@@ -101,7 +101,7 @@ describe('the ledger of checks', () => {
 });
 
 describe('the mark of a clean shutdown', () => {
-  it('is there only after one, and a torn one is none', async () => {
+  it('F05, Z-101: is there only after one, and a torn one is none', async () => {
     expect(await readCleanShutdown(state)).toBeNull();
     await markCleanShutdown(state, systemClock);
     expect(await readCleanShutdown(state)).toMatchObject({ at: expect.any(String) });

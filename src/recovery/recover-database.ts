@@ -18,7 +18,8 @@ import {
   repairFinding,
   reportOf,
 } from './finding.ts';
-import { type LastLook, lookAt } from './last-look.ts';
+import { lookAt } from './last-look.ts';
+import type { LastLook } from './last-look-schema.ts';
 import type { LossPolicy } from './loss-policy.ts';
 import { type Repair, repairDatabase } from './repair-database.ts';
 import type { CandidateReport, DatabaseState } from './report.ts';

@@ -53,7 +53,7 @@ export class SnapshotDatabases {
     this.#warn = warn;
     const summaries = reader
       .listSnapshots({ sourceId: source.id })
-      .filter((summary) => !isCheckpoint(summary));
+      .filter((summary) => !isCheckpoint(summary) && !summary.resealed);
     const ids = summaries.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
     this.#ids = only === null ? ids : [only];
   }

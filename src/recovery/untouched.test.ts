@@ -58,7 +58,7 @@ describe('sound databases', () => {
     expect(await listReports(bench.state)).toEqual([]);
   });
 
-  it('a WAL or a hot journal that a crash left is for SQLite to replay: checked on a copy, not touched', async () => {
+  it('Z-102: a WAL or a hot journal that a crash left is for SQLite to replay: checked on a copy, not touched', async () => {
     for (const [name, journalMode] of [
       ['wal.db', 'wal'],
       ['journal.db', 'delete'],
@@ -103,7 +103,7 @@ describe('sound databases', () => {
 });
 
 describe('what need not be checked', () => {
-  it('a file unchanged since its snapshot, or since its check and a clean shutdown', async () => {
+  it('F05, Z-101: a file unchanged since its snapshot, or since its check and a clean shutdown', async () => {
     makeDatabase(app);
     expect(await bench.recover()).toMatchObject({ checked: 1 });
     await markCleanShutdown(bench.state, systemClock);

@@ -1,6 +1,7 @@
 import { identify } from '../files/entry-identity.ts';
 import { cannot } from '../kernel/errors.ts';
-import { type DatabaseUser, findDatabaseUsers, holdExclusively } from '../sqlite/database-use.ts';
+import { holdExclusively } from '../sqlite/database-use.ts';
+import { type DatabaseUser, findDatabaseUsers } from '../sqlite/database-users.ts';
 import type { RestorePlan } from './restore-request.ts';
 
 export interface DatabaseInUse {
@@ -14,11 +15,17 @@ export class BusyGuard {
   readonly #targets: readonly string[];
   readonly #holds: { release(): void }[] = [];
 
-  constructor(plan: RestorePlan) {
-    this.#targets = plan.entries
-      .filter(({ action, family, insideNew }) => action === 'overwrite' && family && !insideNew)
-      .concat(plan.entries.filter(({ action, type }) => action === 'create' && type === 'database'))
-      .map(({ target }) => target);
+  constructor(targets: readonly string[]) {
+    this.#targets = targets;
+  }
+
+  static forPlan({ entries, deletions }: RestorePlan): BusyGuard {
+    const replaced = entries.filter(
+      ({ action, family, insideNew }) => action === 'overwrite' && family && !insideNew,
+    );
+    const made = entries.filter(({ action, type }) => action === 'create' && type === 'database');
+    const removed = deletions.filter(({ family }) => family);
+    return new BusyGuard([...replaced, ...made, ...removed].map(({ target }) => target));
   }
 
   /** Databases to be replaced that other processes have open. */
@@ -38,7 +45,7 @@ export class BusyGuard {
     if (first === undefined) return;
     const names = first.users.map(({ pid, command }) => `${command} (${pid})`).join(', ');
     throw cannot('TARGET_BUSY', 'replace database', first.path, `it is open in ${names}`, {
-      hint: 'Stop the application that uses it, then try again.',
+      hint: 'Stop the application that uses it, or stage the restore: it is applied when the database is free.',
       retryable: true,
       details: { databases: used },
     });

@@ -93,7 +93,7 @@ export async function isSameContent(
 }
 
 /** When a database was last written to, its WAL included. Nanoseconds since the epoch. */
-async function newestWriteNs(target: string, now: EntryIdentity): Promise<bigint> {
+export async function newestWriteNs(target: string, now: EntryIdentity): Promise<bigint> {
   let newest = BigInt(now.mtimeNs);
   for (const suffix of SIDECAR_SUFFIXES) {
     const sidecar = suffix === '-shm' ? null : await identify(`${target}${suffix}`);
@@ -109,16 +109,25 @@ export interface Decision {
   readonly reason?: string;
 }
 
+export interface DecisionRules {
+  readonly overwrite: OverwritePolicy;
+  /** Owners are restored, and so compared. */
+  readonly owners: boolean;
+  /** For a later swap: what is equal now may not be then. */
+  readonly stageAll: boolean;
+  readonly reader: StoreReader;
+  readonly activity: Activity;
+}
+
 /** What the policy does with a file, symlink or database at whose name something other than a directory stands. */
 export async function decide(
-  policy: OverwritePolicy,
+  { overwrite: policy, owners, stageAll, reader, activity }: DecisionRules,
   entry: TreeEntry,
   target: string,
   now: EntryIdentity,
-  reader: StoreReader,
-  activity: Activity,
 ): Promise<Decision> {
   if (policy === 'never') return { action: 'skip', reason: 'exists' };
+  if (stageAll) return { action: 'overwrite' };
   const writtenNs =
     entry.type === 'database' ? await newestWriteNs(target, now) : BigInt(now.mtimeNs);
   if (policy === 'if-newer' && BigInt(entry.mtimeNs) <= writtenNs) {
@@ -128,6 +137,6 @@ export async function decide(
   if (!(await isSameContent(entry, target, now, trustTimes, reader, activity))) {
     return { action: 'overwrite' };
   }
-  if (await hasSameMetadata(entry, target)) return { action: 'unchanged' };
+  if (await hasSameMetadata(entry, target, owners)) return { action: 'unchanged' };
   return { action: 'overwrite', reason: 'mode or owner differs' };
 }

@@ -1,12 +1,14 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identify } from '../files/entry-identity.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { cannot } from '../kernel/errors.ts';
 import type { StoreReader } from '../store/store.ts';
+import { planDeletions, refuseUnsureMirror } from './mirror.ts';
 import { RestorePlanner } from './restore-planner.ts';
 import type {
   PlanAction,
+  PlannedDeletion,
   PlannedEntry,
   PlanTotals,
   RestorePlan,
@@ -24,7 +26,10 @@ export type {
   RestoreRequest,
 } from './restore-request.ts';
 
-function totalsOf(entries: readonly PlannedEntry[]): PlanTotals {
+function totalsOf(
+  entries: readonly PlannedEntry[],
+  deletions: readonly PlannedDeletion[],
+): PlanTotals {
   const count = (action: PlanAction): number =>
     entries.filter((entry) => entry.action === action).length;
   return {
@@ -32,6 +37,8 @@ function totalsOf(entries: readonly PlannedEntry[]): PlanTotals {
     overwritten: count('overwrite'),
     skipped: count('skip'),
     unchanged: count('unchanged'),
+    deleted: deletions.length,
+    deletedBytes: deletions.reduce((sum, { bytes }) => sum + bytes, 0),
     bytes: entries
       .filter(({ action }) => action === 'create' || action === 'overwrite')
       .reduce((sum, { bytes }) => sum + bytes, 0),
@@ -60,6 +67,17 @@ function refuseConflicts(request: RestoreRequest, entries: readonly PlannedEntry
   );
 }
 
+/** @throws TARGET_NOT_EMPTY for a target directory that holds anything, unless that is allowed */
+async function refuseFullDirectory({ target }: RestoreRequest): Promise<void> {
+  if (target.type !== 'directory' || target.allowNonEmpty === true) return;
+  const names = await readdir(target.path).catch(() => []);
+  if (names.length === 0) return;
+  throw cannot('TARGET_NOT_EMPTY', 'restore to', target.path, `it holds ${names.length} entries`, {
+    hint: 'Choose an empty directory, or allow one that is not: --allow-non-empty.',
+    details: { count: names.length },
+  });
+}
+
 /** The nearest thing that exists at the target root must be a directory. */
 async function requireDirectory(path: string): Promise<void> {
   const status = await lstat(path).catch(() => null);
@@ -79,6 +97,7 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const manifest = await reader.readManifest(request.snapshotId);
   activity.progress({ phase: 'plan', filesDone: 0, totalFiles: null });
+  if (request.mirror !== undefined) refuseUnsureMirror(manifest);
   const selections = await selectEntries(reader, manifest, request.classes, request.paths);
   const roots = [...new Set(selections.map(({ root }) => root))];
   const places = await findTargetRoots(roots, request);
@@ -90,10 +109,18 @@ export async function planRestore(
     await planner.addSelection(selection, place);
   }
   refuseConflicts(request, planner.entries);
+  await refuseFullDirectory(request);
+  const deletions =
+    request.mirror === undefined
+      ? []
+      : await planDeletions(planner.mirrored, request.mirror, manifest, activity);
+  for (const { target } of deletions) guard(target, true);
   return {
     snapshotId: request.snapshotId,
     entries: planner.entries,
-    totals: totalsOf(planner.entries),
+    deletions,
+    mirrored: planner.mirrored,
+    totals: totalsOf(planner.entries, deletions),
     targetRoots: [...new Set(roots.map((root) => rootPath(places.get(root)!)))],
     madeDirectories: await missingDirectories(request, [...places.values()]),
   };

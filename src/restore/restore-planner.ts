@@ -8,9 +8,14 @@ import type { Manifest, ManifestRoot } from '../store/manifests/manifest.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { DirectoryEntry, TreeEntry } from '../store/trees/tree-entry.ts';
 import { decide, looksLikeDatabase } from './compare-target.ts';
-import type { PlanAction, PlannedEntry, RestoreRequest } from './restore-request.ts';
+import type {
+  MirroredDirectory,
+  PlanAction,
+  PlannedEntry,
+  RestoreRequest,
+} from './restore-request.ts';
 import { rootPath, type TargetRoot } from './restore-roots.ts';
-import { hasSameMetadata } from './restored-metadata.ts';
+import { hasSameMetadata, restoresOwners } from './restored-metadata.ts';
 import { DeclaredLimits, readChildren, type Selection } from './snapshot-entries.ts';
 
 /** One name of the snapshot on its way into the plan. */
@@ -39,7 +44,10 @@ export class RestorePlanner {
   readonly #guard: (target: string, replacesWhole: boolean) => void;
   /** Missing parents that are planned already. */
   readonly #parents = new Set<string>();
+  readonly #owners: boolean;
   readonly entries: PlannedEntry[] = [];
+  /** Directories that exist and whose every child the snapshot knows: a mirror removes the others. */
+  readonly mirrored: MirroredDirectory[] = [];
 
   constructor(
     request: RestoreRequest,
@@ -54,6 +62,7 @@ export class RestorePlanner {
     this.#manifest = manifest;
     this.#limits = new DeclaredLimits(manifest);
     this.#guard = guard;
+    this.#owners = restoresOwners(request.target);
   }
 
   async addSelection({ root, components, entry }: Selection, place: TargetRoot): Promise<void> {
@@ -105,9 +114,17 @@ export class RestorePlanner {
       if (step.entry.type === 'directory') {
         // Taken from the end: pushed in reverse, so that names come in order.
         const children = await readChildren(this.#reader, step.entry.tree, step.logicalPath);
+        const names = children.map(({ name }) => name);
         for (const child of children.reverse()) steps.push(stepInto(step, planned, child));
+        this.#noteMirrored(step, planned, names);
       }
     }
+  }
+
+  #noteMirrored(step: Step, planned: PlannedEntry, names: readonly string[]): void {
+    if (this.#request.mirror === undefined || planned.action === 'skip') return;
+    const { target: directory, logicalPath } = step;
+    this.mirrored.push({ directory, logicalPath, names });
   }
 
   async #plan(step: Step): Promise<PlannedEntry> {
@@ -152,8 +169,14 @@ export class RestorePlanner {
       return planned('overwrite', { reason: 'replaces a file' });
     }
     if (now.kind === 'directory') return planned(...(await this.#overDirectory(target)));
-    const { overwrite } = this.#request;
-    const decision = await decide(overwrite, entry, target, now, this.#reader, this.#activity);
+    const rules = {
+      overwrite: this.#request.overwrite,
+      owners: this.#owners,
+      stageAll: this.#request.stageAll === true,
+      reader: this.#reader,
+      activity: this.#activity,
+    };
+    const decision = await decide(rules, entry, target, now);
     const { action, reason } = decision;
     const replacesDatabase =
       action === 'overwrite' && now.kind === 'file' && (await looksLikeDatabase(target));
@@ -168,7 +191,8 @@ export class RestorePlanner {
     entry: DirectoryEntry,
   ): Promise<[PlanAction, { reason?: string; setsMetadata?: boolean }]> {
     if (step.isRoot || this.#request.overwrite === 'never') return ['unchanged', {}];
-    if (await hasSameMetadata(entry, step.target)) return ['unchanged', { setsMetadata: true }];
+    if (await hasSameMetadata(entry, step.target, this.#owners))
+      return ['unchanged', { setsMetadata: true }];
     return ['overwrite', { reason: 'mode or owner differs', setsMetadata: true }];
   }
 

@@ -5,7 +5,12 @@ import type { TreeEntry } from '../store/trees/tree-entry.ts';
 /** Where a restore writes. */
 export type RestoreTarget =
   /** Laid out as `<path>/<root prefix>/<path in it>`. Absolute; made if missing. */
-  | { readonly type: 'directory'; readonly path: string }
+  | {
+      readonly type: 'directory';
+      readonly path: string;
+      /** Without it, a directory that holds anything is refused. */
+      readonly allowNonEmpty?: boolean;
+    }
   /** Every root of the snapshot goes to the root of the same class and name. */
   | { readonly type: 'in-place'; readonly roots: readonly RootSettings[] };
 
@@ -15,7 +20,7 @@ export type RestoreTarget =
  * - `if-changed`: the same, but equal size and time are taken for equal content
  * - `if-newer`: replaced where the snapshot's copy is newer
  * - `never`: kept. In a target directory this is refused before anything is written; in place it is skipped.
- * Whatever the snapshot does not hold is left alone.
+ * Whatever the snapshot does not hold is left alone, unless the restore is a mirror.
  */
 export type OverwritePolicy = 'always' | 'if-changed' | 'if-newer' | 'never';
 
@@ -30,6 +35,10 @@ export interface RestoreRequest {
   readonly overwrite: OverwritePolicy;
   /** Plans, and changes nothing. */
   readonly dryRun: boolean;
+  /** Removes, from the directories that are restored, what the snapshot does not hold; absent: nothing is removed. */
+  readonly mirror?: LiveListing;
+  /** Takes nothing for unchanged, since the swap comes much later. */
+  readonly stageAll?: boolean;
   /** How deeply staged databases are checked before anything is replaced. */
   readonly check: 'none' | 'quick' | 'full';
   /** Holdfast's own: never inside a target, nor a target inside them. */
@@ -37,11 +46,52 @@ export interface RestoreRequest {
   readonly stateDirectory: string;
   readonly jobId: string | null;
   readonly sourceId: string | null;
+  /** Before anything is written: a rejection ends the restore. */
+  readonly inspectPlan?: (plan: RestorePlan) => Promise<void>;
   /** After everything is staged and checked, before anything is replaced: the caller snapshots what will be. */
   readonly beforeSwap?: (plan: RestorePlan) => Promise<void>;
+  /** When everything is in place and unlocked: a rejection puts the old state back. */
+  readonly afterSwap?: (plan: RestorePlan) => Promise<void>;
 }
 
-export type PlanAction = 'create' | 'overwrite' | 'skip' | 'unchanged';
+/** What stands in a live directory and belongs to the source; the composer knows the rules of capture. */
+export interface LiveListing {
+  /** `leavesOthers`: more stands there that belongs to no snapshot, such as excluded files. */
+  list(
+    directory: string,
+    logicalPath: string,
+  ): Promise<{ readonly entries: readonly LiveEntry[]; readonly leavesOthers: boolean }>;
+}
+
+export interface LiveEntry {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly logicalPath: string;
+  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly bytes: number;
+}
+
+/** A directory of the snapshot with the names it has there. */
+export interface MirroredDirectory {
+  readonly directory: string;
+  readonly logicalPath: string;
+  readonly names: readonly string[];
+}
+
+/** Something a mirror takes away, into quarantine. */
+export interface PlannedDeletion {
+  readonly logicalPath: string;
+  readonly target: string;
+  readonly type: TreeEntry['type'];
+  readonly bytes: number;
+  /** A database: its sidecars go along. */
+  readonly family: boolean;
+  /** Goes with its directory. */
+  readonly insideDeleted: boolean;
+}
+
+export type PlanAction = 'create' | 'overwrite' | 'skip' | 'unchanged' | 'delete';
 
 export interface RestorePlanEntry {
   readonly logicalPath: string;
@@ -73,6 +123,8 @@ export interface PlanTotals {
   readonly overwritten: number;
   readonly skipped: number;
   readonly unchanged: number;
+  readonly deleted: number;
+  readonly deletedBytes: number;
   /** Plaintext bytes that will be written. */
   readonly bytes: number;
 }
@@ -81,6 +133,8 @@ export interface RestorePlan {
   readonly snapshotId: string;
   /** Parents before children, roots in the snapshot's order. */
   readonly entries: readonly PlannedEntry[];
+  readonly deletions: readonly PlannedDeletion[];
+  readonly mirrored: readonly MirroredDirectory[];
   readonly totals: PlanTotals;
   /** Real, absolute directories that hold everything the plan writes: one per root. */
   readonly targetRoots: readonly string[];

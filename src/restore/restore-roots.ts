@@ -18,6 +18,14 @@ function refuse(path: string, state: string): Error {
   });
 }
 
+/** Where restores go that name no place. */
+export const ownRestores = (stateDirectory: string): string => join(stateDirectory, 'restores');
+
+/** Inside Holdfast's own, but for the place that is there for restores. */
+function isOwn(target: string, path: string, restores: string): boolean {
+  return isInside(target, path) && !(isInside(target, restores) && target !== restores);
+}
+
 async function realForbidden(request: RestoreRequest): Promise<string[]> {
   const paths = [...request.forbiddenPaths, request.stateDirectory];
   return Promise.all(paths.map((path) => realpathOfPlanned(path)));
@@ -57,8 +65,9 @@ export async function findTargetRoots(
     return found;
   }
   const base = await realpathOfPlanned(request.target.path);
+  const restores = await realpathOfPlanned(ownRestores(request.stateDirectory));
   for (const path of forbidden) {
-    if (isInside(base, path)) throw refuse(base, `it lies inside "${path}"`);
+    if (isOwn(base, path, restores)) throw refuse(base, `it lies inside "${path}"`);
     if (isInside(path, base)) throw refuse(base, `it holds "${path}"`);
   }
   for (const root of roots) found.set(root, { base, prefix: root.prefix.split('/') });
@@ -70,9 +79,10 @@ export async function ownPathGuard(
   request: RestoreRequest,
 ): Promise<(target: string, replacesWhole: boolean) => void> {
   const forbidden = await realForbidden(request);
+  const restores = await realpathOfPlanned(ownRestores(request.stateDirectory));
   return (target, replacesWhole) => {
     for (const path of forbidden) {
-      if (isInside(target, path)) throw refuse(target, `it lies inside "${path}"`);
+      if (isOwn(target, path, restores)) throw refuse(target, `it lies inside "${path}"`);
       if (replacesWhole && isInside(path, target)) throw refuse(target, `it holds "${path}"`);
     }
   };

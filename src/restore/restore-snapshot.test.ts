@@ -1,6 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -101,7 +112,7 @@ async function changeEverything(): Promise<void> {
 }
 
 describe('restore to a directory', () => {
-  it('reproduces content, modes, times, symlinks and empty directories exactly', async () => {
+  it('Z-D21: reproduces content, modes, times, symlinks and empty directories exactly', async () => {
     const id = await snapshotData();
     const result = await toDirectory(id, work.at('out', 'deep'));
     expect(await below(work.at('out', 'deep', 'data'))).toEqual(await below(data));
@@ -129,11 +140,16 @@ describe('restore to a directory', () => {
       code: 'TARGET_NOT_EMPTY',
     });
     expect(await pictureOf(work.at('out'))).toEqual(before);
-    await toDirectory(id, work.at('out'), { overwrite: 'always' });
+    const path = work.at('out');
+    const allowing = { type: 'directory' as const, path, allowNonEmpty: true };
+    await expect(toDirectory(id, path, { overwrite: 'always' })).rejects.toMatchObject({
+      code: 'TARGET_NOT_EMPTY',
+    });
+    await restore(work.request(id, { target: allowing, overwrite: 'always' }));
     expect((await readFile(work.at('out', 'data', 'secret'))).length).toBe(200_000);
   });
 
-  it('restores exactly the named file, whatever pattern its name looks like, with its directories’ modes', async () => {
+  it('M-D8, F27: restores exactly the named file, whatever pattern its name looks like, with its directories’ modes', async () => {
     await chmod(join(data, 'notes'), 0o711);
     const id = await snapshotData();
     const paths = ['data/notes/a[1]*.txt'];
@@ -143,7 +159,7 @@ describe('restore to a directory', () => {
     expect(picture['./notes']).toBe('directory 711');
   });
 
-  it('names what the snapshot does not hold, and writes nothing', async () => {
+  it('T-32, M-49: names what the snapshot does not hold, and writes nothing', async () => {
     const id = await snapshotData();
     for (const path of ['data/missing', 'config/x', 'nothing']) {
       await expect(toDirectory(id, work.at('out'), { paths: [path] })).rejects.toMatchObject({
@@ -153,7 +169,7 @@ describe('restore to a directory', () => {
     expect(await readdir(work.home)).not.toContain('out');
   });
 
-  it('refuses the repository, the state, what lies in them and what holds them', async () => {
+  it('Z-D12, Z-D17: refuses the repository, the state, what lies in them and what holds them', async () => {
     const id = await snapshotData();
     const places = [work.repository, join(work.repository, 'x'), join(work.state, 'x'), work.home];
     for (const place of places) {
@@ -162,7 +178,7 @@ describe('restore to a directory', () => {
     await toDirectory(id, `${work.repository}-evil`);
   });
 
-  it('follows a symlink that is the target directory, and none below it', async () => {
+  it('Z-D13: follows a symlink that is the target directory, and none below it', async () => {
     const id = await snapshotData();
     await mkdir(work.at('real'));
     await symlink(work.at('real'), work.at('out'));
@@ -180,7 +196,7 @@ describe('restore to a directory', () => {
     expect(await readdir(work.at('elsewhere'))).toEqual([]);
   });
 
-  it('never restores setuid, setgid or sticky bits', async () => {
+  it('Z-D21, T-34, T-D22: never restores setuid, setgid or sticky bits', async () => {
     const id = await work.snapshot([{ class: 'data', name: null, path: data }], {
       entries: (entries) =>
         entries.map((entry) => (entry.name === 'run.sh' ? { ...entry, mode: 0o7755 } : entry)),
@@ -191,7 +207,7 @@ describe('restore to a directory', () => {
 });
 
 describe('restore in place', () => {
-  it('puts back what changed, leaves alone what did not or was added, and keeps the originals', async () => {
+  it('Z-56, Z-D14, F26, Z-40: puts back what changed, leaves alone what did not or was added, and keeps the originals', async () => {
     const id = await snapshotData();
     const before = await pictureOf(data);
     await changeEverything();
@@ -222,7 +238,7 @@ describe('restore in place', () => {
     expect(await pictureOf(data)).toEqual(before);
   });
 
-  it('a dry run says what would happen, and changes nothing at all', async () => {
+  it('Z-37, F25, Z-40: a dry run says what would happen, and changes nothing at all', async () => {
     const id = await snapshotData();
     await changeEverything();
     const before = await pictureOf(work.at('app'));
@@ -235,7 +251,7 @@ describe('restore in place', () => {
     expect(dry).toMatchObject({ dryRun: true, bytesWritten: 0, overwritten: 2 });
   });
 
-  it('replaces a database whose newest rows are in its WAL, and never replays that WAL', async () => {
+  it('F-D2, Z-D5: replaces a database whose newest rows are in its WAL, and never replays that WAL', async () => {
     const id = await snapshotData();
     const script = `
       const Database = require('better-sqlite3');
@@ -264,7 +280,7 @@ describe('restore in place', () => {
     ).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  it('follows each overwrite policy', async () => {
+  it('Z-37, Z-38: follows each overwrite policy', async () => {
     const id = await snapshotData();
     const secret = join(data, 'secret');
     await writeFile(secret, 'S'.repeat(200_000));
@@ -317,9 +333,24 @@ describe('restore in place', () => {
   });
 });
 
+describe('owners', () => {
+  it.skipIf(process.getuid?.() !== 0)(
+    'M-15, M-59: come back in place, and in no other directory',
+    async () => {
+      await chown(join(data, 'secret'), 1234, 1235);
+      const id = await snapshotData();
+      await toDirectory(id, work.at('out'));
+      expect(await lstat(work.at('out', 'data', 'secret'))).toMatchObject({ uid: 0, gid: 0 });
+      await chown(join(data, 'secret'), 0, 0);
+      expect(await inPlace(id)).toMatchObject({ overwritten: 1 });
+      expect(await lstat(join(data, 'secret'))).toMatchObject({ uid: 1234, gid: 1235 });
+    },
+  );
+});
+
 describe('a database in use', () => {
   for (const mode of ['WAL', 'DELETE']) {
-    it(`idle in another process (${mode}) is refused, naming it, and stays as it is`, async () => {
+    it(`C-D2: idle in another process (${mode}) is refused, naming it, and stays as it is`, async () => {
       const id = await snapshotData();
       const path = join(data, 'app.db');
       const database = new Database(path);
@@ -343,7 +374,7 @@ describe('a database in use', () => {
     });
   }
 
-  it('opened between staging and swap is refused as well, and everything stays as it is', async () => {
+  it('C-D2: opened between staging and swap is refused as well, and everything stays as it is', async () => {
     const id = await snapshotData();
     await changeEverything();
     const before = await pictureOf(data);
@@ -361,7 +392,7 @@ describe('a database in use', () => {
 });
 
 describe('a damaged snapshot', () => {
-  it('with one flipped byte in a pack: VERIFY_FAILED, and the target is untouched', async () => {
+  it('F-D3, Z-D6: with one flipped byte in a pack: VERIFY_FAILED, and the target is untouched', async () => {
     const id = await snapshotData();
     await changeEverything();
     const packs = (await readdir(join(work.repository, 'packs'), { recursive: true })).filter(
@@ -380,7 +411,7 @@ describe('a damaged snapshot', () => {
     expect(await readdir(join(work.state, 'staging'))).toEqual([]);
   });
 
-  it('holding a corrupt database: VERIFY_FAILED, and the target is untouched; check none brings it back', async () => {
+  it('F-17, T-D2: holding a corrupt database: VERIFY_FAILED, and the target is untouched; check none brings it back', async () => {
     const database = new Database(join(data, 'big.db'));
     database.exec('CREATE TABLE rows (word TEXT)');
     const insert = database.prepare('INSERT INTO rows VALUES (?)');
@@ -403,7 +434,7 @@ describe('a damaged snapshot', () => {
     expect(await readFile(join(data, 'big.db'))).toEqual(bytes);
   });
 
-  it('that holds more than it declares is refused', async () => {
+  it('T-34, Z-D35: that holds more than it declares is refused', async () => {
     for (const lie of [{ files: 0, databases: 0 }, { totalBytes: 10 }]) {
       const id = await work.snapshot([{ class: 'data', name: null, path: data }], {
         manifest: (manifest) => ({ ...manifest, statistics: { ...manifest.statistics, ...lie } }),

@@ -29,6 +29,8 @@ interface Stage {
   readonly reader: StoreReader;
   readonly activity: Activity;
   readonly check: 'none' | 'quick' | 'full';
+  /** Owners come back too. */
+  readonly owners: boolean;
 }
 
 const isWritten = ({ action }: PlannedEntry): boolean =>
@@ -79,8 +81,8 @@ async function checkStaged(path: string, planned: PlannedEntry, stage: Stage): P
 }
 
 /** Mode, owner and time of something staged. The owner comes first, since changing it may clear mode bits. */
-async function applyMetadata(path: string, entry: TreeEntry): Promise<void> {
-  const { mode, owner, mtimeNs } = metadataOf(entry);
+async function applyMetadata(path: string, entry: TreeEntry, owners: boolean): Promise<void> {
+  const { mode, owner, mtimeNs } = metadataOf(entry, owners);
   const mtime = utimeSeconds(mtimeNs);
   if (owner !== null) await lchown(path, owner.uid, owner.gid);
   if (entry.type === 'symlink') {
@@ -112,7 +114,7 @@ async function stageEntry(
     await writeContent(path, entry.content, entry, stage, onBytes);
     if (entry.type === 'database') await checkStaged(path, planned, stage);
   }
-  await applyMetadata(path, entry);
+  await applyMetadata(path, entry, stage.owners);
   if (entry.type !== 'symlink') await syncMetadata(path);
 }
 
@@ -138,14 +140,18 @@ async function syncStagedDirectories(directories: Iterable<string>): Promise<voi
 }
 
 /** Directories whose own mode and time are to be set: new ones, changed ones, and those something is put into. */
-function directoryMetadata({ entries, madeDirectories }: RestorePlan): SwapDirectory[] {
-  const filled = new Set(entries.filter(isWritten).map(({ target }) => dirname(target)));
+function directoryMetadata(
+  { entries, deletions, madeDirectories }: RestorePlan,
+  owners: boolean,
+): SwapDirectory[] {
+  const changed = [...entries.filter(isWritten), ...deletions];
+  const filled = new Set(changed.map(({ target }) => dirname(target)));
   const known = entries
     .filter(({ type, isRoot }) => type === 'directory' && !isRoot)
     .filter((planned) => {
       return isWritten(planned) || (planned.setsMetadata && filled.has(planned.target));
     })
-    .map(({ target, entry }) => ({ path: target, ...metadataOf(entry) }));
+    .map(({ target, entry }) => ({ path: target, ...metadataOf(entry, owners) }));
   const made = madeDirectories.map((directory) => ({ ...directory, owner: null, mtimeNs: null }));
   return [...made, ...known];
 }
@@ -203,5 +209,9 @@ export async function stageRestore(
     activity.progress({ filesDone });
   }
   await syncStagedDirectories(touched);
-  return { items, directories: directoryMetadata(plan), checked, bytesWritten };
+  for (const { target, family, insideDeleted } of plan.deletions) {
+    if (!insideDeleted) items.push({ target, staged: null, family });
+  }
+  const directories = directoryMetadata(plan, stage.owners);
+  return { items, directories, checked, bytesWritten };
 }

@@ -127,7 +127,7 @@ describe('RpcClient', () => {
     client.close();
   });
 
-  it('call() gives up after its timeout or when aborted, and the connection goes on', async () => {
+  it('M-51: call() gives up after its timeout or when aborted, and the connection goes on', async () => {
     const client = await open();
     await expect(client.call('job.wait', { id: 'x' }, { timeoutMs: 20 })).rejects.toMatchObject({
       code: 'TIMEOUT',

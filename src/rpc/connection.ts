@@ -5,6 +5,7 @@ import { OUTPUT_BYTES_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from '../
 import type { Logger } from '../kernel/logger.ts';
 import { isBlank, toJsonLine } from './json-line.ts';
 import { LineDecoder } from './line-decoder.ts';
+import type { PeerCredentials } from './peer-credentials.ts';
 import { type RequestLine, readRequestLine } from './request-line.ts';
 import type { RequestRunner } from './request-runner.ts';
 import { limitExceeded, parseError, type RpcError } from './rpc-errors.ts';
@@ -20,6 +21,8 @@ const FAREWELL_MS = 1_000;
 /** The client of a connection, as handlers see it. */
 export interface Peer {
   readonly id: number;
+  /** Null where the system does not say. */
+  readonly credentials: PeerCredentials | null;
   /** Aborted when the client is gone or has said its last: what waits for it alone should stop waiting. */
   readonly signal: AbortSignal;
   /** False when it was not sent, because the client reads too slowly or is gone. */
@@ -32,11 +35,13 @@ export interface ConnectionServices<Session> {
   readonly runner: RequestRunner<Session>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly credentials: PeerCredentials | null;
 }
 
 /** One client: its bytes in, its requests in flight, its answers out; each bounded. */
 export class Connection<Session> implements Peer {
   readonly id: number;
+  readonly credentials: PeerCredentials | null;
   readonly #socket: Socket;
   readonly #services: ConnectionServices<Session>;
   readonly #decoder = new LineDecoder(REQUEST_BYTES_MAX);
@@ -49,6 +54,7 @@ export class Connection<Session> implements Peer {
 
   constructor(id: number, socket: Socket, services: ConnectionServices<Session>) {
     this.id = id;
+    this.credentials = services.credentials;
     this.#socket = socket;
     this.#services = services;
     // Each request in flight may listen.

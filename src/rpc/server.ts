@@ -3,6 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Service } from '../kernel/service.ts';
 import { Connection, type Peer } from './connection.ts';
+import { loadPeerCredentials, type ReadPeerCredentials } from './peer-credentials.ts';
 import { type MethodTable, RequestRunner } from './request-runner.ts';
 import { limitExceeded } from './rpc-errors.ts';
 import { bindSocket, type SocketFile } from './socket-file.ts';
@@ -27,6 +28,7 @@ export class RpcServer<Session> implements Service {
   readonly #connections = new Set<Connection<Session>>();
   readonly #server: Server;
   #file: SocketFile | null = null;
+  #credentialsOf: ReadPeerCredentials = () => null;
   #lastConnectionId = 0;
 
   constructor(options: RpcServerOptions<Session>) {
@@ -45,6 +47,7 @@ export class RpcServer<Session> implements Service {
   /** @throws CONFIG_INVALID, IN_USE, IO_ERROR */
   async start(): Promise<void> {
     const { socketPath, socketGroup, clock, logger } = this.#options;
+    this.#credentialsOf = await loadPeerCredentials();
     this.#file = await bindSocket(this.#server, socketPath, socketGroup, clock);
     // Accepting can fail for want of descriptors; the next attempt may succeed.
     this.#server.on('error', (error) => logger.error({ error: error.message }, 'socket server'));
@@ -68,7 +71,8 @@ export class RpcServer<Session> implements Service {
 
   #accept(socket: Socket): void {
     const { clock, logger } = this.#options;
-    const services = { runner: this.#runner, clock, logger };
+    const credentials = this.#credentialsOf(socket);
+    const services = { runner: this.#runner, clock, logger, credentials };
     const connection = new Connection<Session>(++this.#lastConnectionId, socket, services);
     this.#connections.add(connection);
     socket.on('close', () => this.#connections.delete(connection));

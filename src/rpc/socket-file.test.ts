@@ -128,7 +128,7 @@ describe('the socket file', () => {
     });
   });
 
-  it('stop() lets a request in flight answer, and cuts off what does not end', async () => {
+  it('Z-25: stop() lets a request in flight answer, and cuts off what does not end', async () => {
     const path = join(directory, 'a.sock');
     const test = await startTestServer({
       path,

@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findDatabaseUsers, holdExclusively } from './database-use.ts';
+import { holdExclusively } from './database-use.ts';
+import { findDatabaseUsers } from './database-users.ts';
 import { freshDirectory, portrait, removeDirectory } from './testing/directories.ts';
 import { SqliteChild } from './testing/processes.ts';
 

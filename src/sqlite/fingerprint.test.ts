@@ -62,7 +62,7 @@ describe('databaseFingerprint()', () => {
 });
 
 describe('discoverDatabases()', () => {
-  it('finds by header, to the depth asked for, following no symlink', async () => {
+  it('Z-42, F13: finds by header, to the depth asked for, following no symlink', async () => {
     mkdirSync(join(directory, 'one/two'), { recursive: true });
     for (const name of ['z.txt', 'one/b.db', 'one/two/c.db']) {
       new Database(join(directory, name)).exec('CREATE TABLE t (x)').close();

@@ -6,7 +6,7 @@ import { cannot, type HoldfastError, messageOf, systemCode } from '../kernel/err
 import { copyFamily } from './copy-family.ts';
 import { isBusyCode, isCorruptionCode } from './database-check.ts';
 import { DatabaseImage } from './database-image.ts';
-import { findDatabaseUsers } from './database-use.ts';
+import { findDatabaseUsers } from './database-users.ts';
 import { type FamilyStat, sameFamilyContent, statFamily } from './family.ts';
 import { HEADER_BYTES, parseHeader } from './header.ts';
 import { attemptsAfter, RETRY_DELAY_MS, tryToPin } from './pin-attempts.ts';

@@ -68,7 +68,7 @@ const listing = (): string[] => readdirSync(data).sort();
 
 describe('pinDatabases() holds one exact moment', () => {
   it.each(['wal', 'delete'] as const)(
-    'under two writers that never pause, in %s mode',
+    'Z-D1: under two writers that never pause, in %s mode',
     async (mode) => {
       const paths = [join(data, 'a.db'), join(data, 'b.db')];
       const writers = [
@@ -108,7 +108,7 @@ describe('pinDatabases() holds one exact moment', () => {
     },
   );
 
-  it('two databases are as of the same moment: a write to one after the other never shows', async () => {
+  it('T-D15: two databases are as of the same moment: a write to one after the other never shows', async () => {
     const paths = [join(data, 'first.db'), join(data, 'second.db')];
     const writer = child();
     await writer.open(paths[0]!);

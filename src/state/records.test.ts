@@ -57,7 +57,7 @@ it('ScheduleRecords.retainOnly() forgets what is no longer configured, even to t
   expect(records.list()).toEqual([]);
 });
 
-it('BaselineRecords: the last capture per source outlives the daemon, until it is removed', async () => {
+it('Z-63: BaselineRecords: the last capture per source outlives the daemon, until it is removed', async () => {
   const records = new BaselineRecords(state);
   const baseline = { sourceId: 'shop', sourceFingerprint: 'f1', snapshotId: 'ab', at: 1_800 };
   records.put({ ...baseline, sourceFingerprint: 'f0' });

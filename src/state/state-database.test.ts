@@ -44,7 +44,7 @@ async function written(): Promise<void> {
 const bytesOf = (name: string): Promise<Buffer> => readFile(join(directory, name));
 
 describe('openState()', () => {
-  it('creates a private file in a private directory, and finds it again', async () => {
+  it('Z-D34: creates a private file in a private directory, and finds it again', async () => {
     path = join(directory, 'deep', 'er', 'state.db');
     const state = await openHere();
     new FlagRecords(state).set('key', [1, null, 'x']);
@@ -202,24 +202,26 @@ describe('a damaged database is set aside, and a new one begun', () => {
 });
 
 describe('migrations', () => {
-  const second = { version: 2, sql: 'ALTER TABLE flags ADD COLUMN note TEXT' };
+  const newest = STATE_MIGRATIONS.length;
+  const second = { version: newest + 1, sql: 'ALTER TABLE flags ADD COLUMN note TEXT' };
 
   it('a step more keeps what is there', async () => {
     await written();
     const state = await openHere([...STATE_MIGRATIONS, second]);
-    expect(schemaVersion(state.connection)).toBe(2);
+    expect(schemaVersion(state.connection)).toBe(newest + 1);
     expect(new FlagRecords(state).get('kept')).toEqual({ since: 'before' });
     expect(state.rebuiltFrom).toBeNull();
   });
 
   it('a step that fails is undone whole, and the file stays usable by the older version', async () => {
     await written();
-    const broken = { version: 3, sql: 'CREATE TABLE half (x TEXT); SELECT no_such_function()' };
+    const sql = 'CREATE TABLE half (x TEXT); SELECT no_such_function()';
+    const broken = { version: newest + 2, sql };
     await expect(openHere([...STATE_MIGRATIONS, second, broken])).rejects.toThrow(
       'no_such_function',
     );
     const state = await openHere([...STATE_MIGRATIONS, second]);
-    expect(schemaVersion(state.connection)).toBe(2);
+    expect(schemaVersion(state.connection)).toBe(newest + 1);
     const tables = state.connection.prepare('SELECT name FROM sqlite_schema').pluck().all();
     expect(tables).not.toContain('half');
   });

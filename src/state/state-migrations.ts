@@ -74,6 +74,95 @@ export const STATE_MIGRATIONS: readonly StateMigration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    version: 2,
+    sql: `
+      ALTER TABLE jobs ADD COLUMN scheduleId TEXT;
+      ALTER TABLE jobs ADD COLUMN scheduledAt INTEGER;
+      ALTER TABLE jobs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+      -- The one set of schedules in force, its number, and how much of it the daemon goes by.
+      CREATE TABLE scheduleSet (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        version INTEGER NOT NULL,
+        origin TEXT NOT NULL CHECK (origin IN ('configuration', 'rpc')),
+        schedules TEXT NOT NULL,
+        paused TEXT NOT NULL,
+        changedAt INTEGER NOT NULL,
+        appliedVersion INTEGER,
+        appliedAt INTEGER
+      ) STRICT;
+      -- Ticks that became jobs: none of them twice, whatever the clock does. No source: ''.
+      CREATE TABLE scheduleFires (
+        sourceId TEXT NOT NULL,
+        scheduleId TEXT NOT NULL,
+        dueAt INTEGER NOT NULL,
+        firedAt INTEGER NOT NULL,
+        jobId TEXT NOT NULL,
+        PRIMARY KEY (sourceId, scheduleId, dueAt)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE retries (
+        sourceId TEXT NOT NULL,
+        scheduleId TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        dueAt INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        nextAttemptAt INTEGER NOT NULL,
+        lastJobId TEXT NOT NULL,
+        lastError TEXT NOT NULL,
+        failedAt INTEGER NOT NULL,
+        PRIMARY KEY (sourceId, scheduleId)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+  {
+    version: 3,
+    sql: `
+      -- What was changed while the daemon ran: the newest row holds; older ones are kept to look at.
+      CREATE TABLE settingsChanges (
+        version INTEGER PRIMARY KEY,
+        changedAt INTEGER NOT NULL,
+        changes TEXT NOT NULL
+      ) STRICT;
+    `,
+  },
+  {
+    version: 4,
+    sql: `
+      -- One row for each condition that somebody should know of; at most one unresolved row for each key.
+      CREATE TABLE alerts (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        sourceId TEXT,
+        subject TEXT NOT NULL,
+        severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+        message TEXT NOT NULL,
+        jobId TEXT,
+        state TEXT NOT NULL CHECK (state IN ('open', 'acknowledged', 'resolved')),
+        count INTEGER NOT NULL,
+        firstSeenAt INTEGER NOT NULL,
+        lastSeenAt INTEGER NOT NULL,
+        acknowledgedAt INTEGER,
+        resolvedAt INTEGER,
+        CHECK ((state = 'resolved') = (resolvedAt IS NOT NULL))
+      ) STRICT;
+      CREATE UNIQUE INDEX unresolvedAlerts ON alerts (kind, ifnull(sourceId, ''), subject) WHERE state <> 'resolved';
+      -- Who changed what. "outcome" is null until the call was answered.
+      CREATE TABLE audit (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        action TEXT NOT NULL,
+        actor TEXT NOT NULL CHECK (actor IN ('user', 'daemon')),
+        client TEXT,
+        uid INTEGER,
+        gid INTEGER,
+        pid INTEGER,
+        params TEXT NOT NULL,
+        outcome TEXT,
+        jobId TEXT
+      ) STRICT;
+    `,
+  },
 ];
 
 export function schemaVersion(database: Database.Database): number {

@@ -7,6 +7,8 @@ export interface Layout {
   readonly packs: string;
   readonly snapshots: string;
   readonly notes: string;
+  readonly removed: string;
+  readonly leases: string;
   readonly temporary: string;
   readonly setAside: string;
   readonly catalog: string;
@@ -20,6 +22,8 @@ export function layoutOf(path: string): Layout {
     packs: join(path, 'packs'),
     snapshots: join(path, 'snapshots'),
     notes: join(path, 'notes'),
+    removed: join(path, 'removed'),
+    leases: join(path, 'leases'),
     temporary: join(path, 'tmp'),
     setAside: join(path, 'set-aside'),
     catalog: join(path, 'catalog.db'),
@@ -37,6 +41,9 @@ export const manifestPath = (layout: Layout, id: string): string =>
   join(layout.snapshots, `${id}.json`);
 
 export const notesPath = (layout: Layout, id: string): string => join(layout.notes, `${id}.json`);
+
+export const removedPath = (layout: Layout, id: string): string =>
+  join(layout.removed, `${id}.json`);
 
 /** `<64 hex digits>.pack` → the digits, else null. */
 export const packNameOf = (fileName: string): string | null =>

@@ -98,7 +98,7 @@ describe('opening', () => {
 });
 
 describe('one writer, many readers', () => {
-  it('refuses a second writer and names the holder, in this process and from another', async () => {
+  it('T-D9, F-08: refuses a second writer and names the holder, in this process and from another', async () => {
     const writer = await writerOf(path, { purpose: 'backup of app' });
     await expect(writerOf(path)).rejects.toMatchObject({
       code: 'REPO_LOCKED',
@@ -115,7 +115,7 @@ describe('one writer, many readers', () => {
     await (await writerOf(path)).close();
   });
 
-  it('lets readers read and check while a writer works, and see what is committed at once', async () => {
+  it('Z-D26, F60: lets readers read and check while a writer works, and see what is committed at once', async () => {
     const writer = await writerOf(path);
     const first = rowBytes(300_000, 1);
     const { id } = await commitFile(writer, first);
@@ -270,7 +270,7 @@ describe('resolveSnapshot()', () => {
 });
 
 describe('notes', () => {
-  it('change without the snapshot changing, and damage to them counts as pinned', async () => {
+  it('T-12: change without the snapshot changing, and damage to them counts as pinned', async () => {
     const writer = await writerOf(path);
     const { id } = await commitFile(writer, rowBytes(10));
     const verification = {

@@ -9,6 +9,7 @@ import { chooseCodec } from './format/codec.ts';
 import { newDescriptor } from './format/descriptor.ts';
 import { readDescriptor } from './format/read-descriptor.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { makeOwnDirectories } from './own-directories.ts';
 import { RepositoryReader } from './reader.ts';
 import { type ReconcileReport, reconcile } from './reconcile/reconcile.ts';
 import type { StoreReader, StoreWriter } from './store.ts';
@@ -17,13 +18,19 @@ import { RepositoryWriter } from './writer.ts';
 export { type CheckOptions, type CheckReport, checkRepository } from './check/check-repository.ts';
 export type { CheckFinding } from './check/findings.ts';
 export { type SnapshotVerification, verifySnapshot } from './check/verify-snapshot.ts';
+export { type PruneOptions, type PruneReport, pruneRepository } from './gc/prune.ts';
+export { acquireLease, type HeldLease } from './leases/acquire-lease.ts';
+export type { ListedLease } from './leases/list-leases.ts';
+export { type RepositoryLocks, removeStaleLeases, repositoryLocks } from './leases/locks.ts';
+export { planReconcile } from './reconcile/plan-reconcile.ts';
 export { type RebuildReport, rebuildCatalog } from './reconcile/rebuild-catalog.ts';
 export type { ReconcileReport } from './reconcile/reconcile.ts';
 
 /** How repositories are created and opened; docs/format.md describes what they are made of. */
 
 const INIT_LOCK_WAIT_MS = 10_000;
-const OWN_NAMES = /^(packs|snapshots|notes|tmp|set-aside|lost\+found|lock\.db.*|catalog\.db.*)$/;
+const OWN_NAMES =
+  /^(packs|snapshots|notes|removed|leases|tmp|set-aside|lost\+found|lock\.db.*|catalog\.db.*)$/;
 
 /**
  * Creates a repository where none is; does nothing to one that exists.
@@ -47,7 +54,15 @@ export async function initRepository(path: string, options: { clock: Clock }): P
   try {
     // Another process may have created it while this one waited.
     if (existsSync(layout.descriptor)) return;
-    for (const directory of ['packs', 'snapshots', 'notes', 'temporary', 'setAside'] as const) {
+    for (const directory of [
+      'packs',
+      'snapshots',
+      'notes',
+      'removed',
+      'leases',
+      'temporary',
+      'setAside',
+    ] as const) {
       await makeDirectory(layout[directory]);
     }
     await assertNoPacks(layout);
@@ -116,12 +131,10 @@ export async function openWriter(
     ...signal,
   });
   try {
-    for (const directory of [layout.temporary, layout.setAside, layout.notes]) {
-      await makeDirectory(directory);
-    }
+    await makeOwnDirectories(layout);
     const { catalog, report } = await reconcile(layout, repositoryId, signal);
-    const { verifyWrites } = options;
-    const parts = { layout, repositoryId, catalog, lock, codec, verifyWrites };
+    const { verifyWrites, clock } = options;
+    const parts = { layout, repositoryId, catalog, lock, clock, codec, verifyWrites };
     return new RepositoryWriter({ ...parts, reconciled: report });
   } catch (error) {
     lock.release();

@@ -28,6 +28,8 @@ export interface SnapshotSummary {
   readonly verifiedAt: string | null;
   readonly verifiedLevel: 'shallow' | 'deep' | 'drill' | null;
   readonly verifiedOk: boolean | null;
+  /** Never serves automatic recovery: docs/format.md, Notes. */
+  readonly resealed: boolean;
 }
 
 export interface SnapshotFilter {
@@ -53,7 +55,7 @@ export interface RepositoryStatistics {
 export interface StoreReader {
   readonly path: string;
   readonly repositoryId: string;
-  /** Newest first by `capturedAt`, then id. */
+  /** Newest first by `capturedAt`, then id; a snapshot never below the one it was measured against. */
   listSnapshots(filter?: SnapshotFilter): SnapshotSummary[];
   /**
    * A full id from an id, a unique prefix of at least 4 hex digits, or `latest` (of `sourceId`, where given):
@@ -123,6 +125,11 @@ export interface StoreWriter {
     activity: Activity,
   ): Promise<{ id: string; manifest: Manifest }>;
   writeNotes(id: string, notes: Notes): Promise<void>;
+  /**
+   * Removes snapshots, all or none where one is refused: docs/format.md, Removal. Their data stays until a prune.
+   * @throws IN_USE naming those that are pinned or leased, NOT_FOUND
+   */
+  removeSnapshots(ids: readonly string[]): Promise<void>;
   /** Releases the repository lock; uncommitted sealed packs stay as unreferenced data that a retry finds. */
   close(): Promise<void>;
 }

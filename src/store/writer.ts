@@ -1,5 +1,6 @@
 import type { ExclusiveLock } from '../files/exclusive-lock.ts';
 import type { Activity } from '../kernel/activity.ts';
+import type { Clock } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { ObjectIndex } from './catalog/object-index.ts';
@@ -17,6 +18,7 @@ import { publishFile } from './publish-file.ts';
 import { RepositoryReader } from './reader.ts';
 import { setAsideCatalog } from './reconcile/open-catalog.ts';
 import type { ReconcileReport } from './reconcile/reconcile.ts';
+import { removeSnapshotFiles } from './removal/remove-snapshots.ts';
 import type { ContentSource, StoreWriter, WriterStatistics } from './store.ts';
 import type { TreeEntry } from './trees/tree-entry.ts';
 import { writeTreeTo } from './trees/write-tree.ts';
@@ -26,6 +28,7 @@ export interface WriterParts {
   readonly repositoryId: string;
   readonly catalog: Catalog;
   readonly lock: ExclusiveLock;
+  readonly clock: Clock;
   readonly codec: RecordCodec;
   readonly verifyWrites: 'sample' | 'all';
   readonly reconciled: ReconcileReport;
@@ -40,6 +43,7 @@ export class RepositoryWriter implements StoreWriter {
   readonly #layout: Layout;
   readonly #catalog: Catalog;
   readonly #lock: ExclusiveLock;
+  readonly #clock: Clock;
   readonly #packs: PackWriter;
   readonly #objects: ObjectWriter;
   readonly #read = (id: string): Promise<Buffer> => this.reader.readChunk(id);
@@ -50,6 +54,7 @@ export class RepositoryWriter implements StoreWriter {
     this.#layout = layout;
     this.#catalog = catalog;
     this.#lock = parts.lock;
+    this.#clock = parts.clock;
     this.reconciled = parts.reconciled;
     this.#packs = new PackWriter({
       layout,
@@ -100,6 +105,10 @@ export class RepositoryWriter implements StoreWriter {
   async writeNotes(id: string, notes: Notes): Promise<void> {
     await this.reader.readManifest(id);
     await writeNotesFile(this.#layout, id, notes);
+  }
+
+  async removeSnapshots(ids: readonly string[]): Promise<void> {
+    await removeSnapshotFiles(this.#layout, this.#catalog, this.reader, ids, this.#clock);
   }
 
   async close(): Promise<void> {

@@ -11,14 +11,14 @@ describe('ChangeDebouncer', () => {
     expect(debouncer.take(1e12)).toBe(false);
   });
 
-  it('is due once it was quiet', () => {
+  it('Z-10: is due once it was quiet', () => {
     const debouncer = new ChangeDebouncer(options);
     for (const atMs of [0, 1_000, 4_000]) debouncer.noteChange(atMs);
     expect(debouncer.take(8_999)).toBe(false);
     expect(debouncer.take(9_000)).toBe(true);
   });
 
-  it('is due after maxWait even if changes never end', () => {
+  it('Z-10: is due after maxWait even if changes never end', () => {
     const debouncer = new ChangeDebouncer(options);
     for (let atMs = 0; atMs <= 29_000; atMs += 1_000) debouncer.noteChange(atMs);
     expect(debouncer.dueAtMs()).toBe(30_000);
@@ -54,7 +54,7 @@ describe('ChangeDebouncer', () => {
     expect(debouncer.dueAtMs()).toBe(605_000);
   });
 
-  it('for any course of events: no change is lost, gaps and waits are kept, one at a time', () => {
+  it('Z-10: for any course of events: no change is lost, gaps and waits are kept, one at a time', () => {
     const times = fc.record({
       quietMs: fc.integer({ min: 0, max: 50 }),
       maxWaitMs: fc.integer({ min: 0, max: 100 }),

@@ -1,4 +1,5 @@
 import picomatch from 'picomatch';
+import { excludesOf } from '../config/default-excludes.ts';
 import { rootPrefix } from '../config/root-paths.ts';
 import type { SourceSettings } from '../config/settings.ts';
 
@@ -14,8 +15,8 @@ export function ignoredPaths(
   source: SourceSettings,
   forbiddenPaths: readonly string[],
 ): (path: string) => boolean {
-  const isExcluded =
-    source.exclude.length === 0 ? () => false : picomatch([...source.exclude], { dot: true });
+  const patterns = [...excludesOf(source)];
+  const isExcluded = patterns.length === 0 ? () => false : picomatch(patterns, { dot: true });
   // A root inside another has its own logical paths: the innermost decides.
   const roots = [...source.roots].sort((left, right) => right.path.length - left.path.length);
   return (path) => {

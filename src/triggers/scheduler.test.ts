@@ -1,222 +1,244 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ScheduleSettings } from '../config/settings.ts';
-import { silentLogger } from '../kernel/logger.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ScheduleDefinition } from '../config/settings.ts';
+import { testSource } from '../config/testing/settings.ts';
+import { ScheduleFires } from '../state/schedule-fires.ts';
 import { ScheduleRecords } from '../state/schedule-records.ts';
-import { openState, type StateDatabase } from '../state/state-database.ts';
-import { Scheduler } from './scheduler.ts';
-import { FakeClock } from './testing/fake-clock.ts';
+import { ScheduleDesk } from './testing/schedule-desk.ts';
 import { cron, interval, sourceSettings } from './testing/source-settings.ts';
-import type { TriggerRequest } from './trigger-request.ts';
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const START = '2026-03-27T12:00:00.000Z';
 
-let directory: string;
-let state: StateDatabase;
-let clock: FakeClock;
-let asked: { at: string; request: TriggerRequest }[];
-let refusal: Error | null;
+let desk: ScheduleDesk;
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'holdfast-scheduler-'));
-  clock = new FakeClock(Date.parse(START));
-  state = await openState(join(directory, 'state.db'), { clock });
-  asked = [];
-  refusal = null;
-});
+afterEach(() => desk.remove());
 
-afterEach(async () => {
-  state.close();
-  await rm(directory, { recursive: true, force: true });
-});
-
-function scheduler(...schedules: ScheduleSettings[]): Scheduler {
-  return new Scheduler({
-    sources: [sourceSettings(directory, {}, schedules)],
-    store: new ScheduleRecords(state),
-    clock,
-    logger: silentLogger,
-    enqueue: (request) => {
-      if (refusal !== null) throw refusal;
-      asked.push({ at: new Date(clock.nowMs()).toISOString(), request });
-      return { id: `job-${asked.length}` };
-    },
-  });
+async function opened(...schedules: ScheduleDefinition[]): Promise<ScheduleDesk> {
+  desk = await ScheduleDesk.open(START, [sourceSettings('/srv/app', {}, schedules)]);
+  return desk;
 }
 
-const times = (): string[] => asked.map(({ at }) => at.slice(5, 16));
-
 describe('Scheduler', () => {
-  it('asks at the times of a cron expression, over a clock change, once a day', async () => {
-    const subject = scheduler(cron('30 2 * * *', 'Europe/Paris'));
-    await subject.start();
-    await clock.advance(4 * DAY_MS);
-    expect(times()).toEqual(['03-28T01:30', '03-29T01:30', '03-30T00:30', '03-31T00:30']);
-    await subject.stop();
+  it('F42, Z-02: asks at the times of a cron expression, over a clock change, once a day', async () => {
+    await opened(cron('30 2 * * *', 'Europe/Paris'));
+    await desk.clock.advance(4 * DAY_MS);
+    expect(desk.ticks()).toEqual(['03-28T01:30', '03-29T01:30', '03-30T00:30', '03-31T00:30']);
   });
 
-  it('a new interval runs first after one interval, and a restart does not set it back', async () => {
-    const first = scheduler(interval(6 * HOUR_MS));
-    await first.start();
-    await clock.advance(8 * HOUR_MS);
-    await first.stop();
-    const second = scheduler(interval(6 * HOUR_MS));
-    await second.start();
-    await clock.advance(4 * HOUR_MS);
-    await second.stop();
-    expect(times()).toEqual(['03-27T18:00', '03-28T00:00']);
+  it('Z-06, T-45: a new interval runs first after one interval, and a restart does not set it back', async () => {
+    await opened(interval(6 * HOUR_MS));
+    await desk.clock.advance(8 * HOUR_MS);
+    await desk.restart();
+    await desk.clock.advance(4 * HOUR_MS);
+    expect(desk.ticks()).toEqual(['03-27T18:00', '03-28T00:00']);
+  });
+
+  it('T-D24, F-D8: an interval of 24 h fires daily where the daemon restarts every 6 h', async () => {
+    await opened(interval(DAY_MS));
+    for (let restart = 0; restart < 12; restart += 1) {
+      await desk.clock.advance(6 * HOUR_MS - 10 * MINUTE_MS);
+      await desk.restart(10 * MINUTE_MS);
+    }
+    expect(desk.ticks()).toEqual(['03-28T12:00', '03-29T12:00', '03-30T12:00']);
+  });
+
+  it('M-33: the job carries the schedule, its tick and when it really began', async () => {
+    await opened(interval(HOUR_MS, { id: 'hourly' }));
+    await desk.stopDaemon();
+    desk.clock.setWall(desk.clock.nowMs() + 90 * MINUTE_MS);
+    await desk.startDaemon();
+    expect(desk.jobs()).toMatchObject([
+      {
+        kind: 'backup',
+        actor: 'schedule',
+        sourceId: 'app',
+        scheduleId: 'hourly',
+        scheduledAt: '2026-03-27T13:00:00.000Z',
+        startedAt: '2026-03-27T13:30:00.000Z',
+        attempt: 1,
+        params: { sourceId: 'app', type: 'full', origin: 'schedule', reason: 'schedule hourly' },
+      },
+    ]);
   });
 
   it.each([
     ['cron', cron('*/10 * * * *', 'UTC')],
-    ['interval', interval(600_000)],
-  ])('any number of missed runs is made up for by one (%s)', async (_type, schedule) => {
-    const first = scheduler(schedule);
-    await first.start();
-    await first.stop();
-    clock.setWall(clock.nowMs() + 3 * DAY_MS + 5_000);
-    const second = scheduler(schedule);
-    await second.start();
-    expect(asked).toHaveLength(1);
-    await second.stop();
-    const third = scheduler(schedule);
-    await third.start();
-    expect(asked).toHaveLength(1);
-    await clock.advance(600_000);
-    expect(asked).toHaveLength(2);
-    await third.stop();
-  });
+    ['interval', interval(10 * MINUTE_MS)],
+  ])(
+    'M-D3: ticks missed while down are made up for by one run, never twice (%s)',
+    async (_type, schedule) => {
+      await opened(schedule);
+      await desk.restart(3 * DAY_MS + 5_000);
+      expect(desk.jobs()).toHaveLength(1);
+      await desk.restart();
+      expect(desk.jobs()).toHaveLength(1);
+      await desk.clock.advance(10 * MINUTE_MS);
+      expect(desk.jobs()).toHaveLength(2);
+    },
+  );
 
   it('or by none, where that is asked for', async () => {
-    const schedule = interval(HOUR_MS, { catchUp: 'none' });
-    const first = scheduler(schedule);
-    await first.start();
-    await first.stop();
-    clock.setWall(clock.nowMs() + DAY_MS);
-    const second = scheduler(schedule);
-    await second.start();
-    expect(asked).toEqual([]);
-    await clock.advance(HOUR_MS);
-    expect(asked).toHaveLength(1);
-    await second.stop();
+    await opened(interval(HOUR_MS, { catchUp: 'none' }));
+    await desk.restart(DAY_MS + MINUTE_MS * 5);
+    expect(desk.jobs()).toEqual([]);
+    await desk.clock.advance(HOUR_MS);
+    expect(desk.jobs()).toHaveLength(1);
   });
 
   it('a host that slept makes up for it within half a minute of waking', async () => {
-    const subject = scheduler(interval(6 * HOUR_MS));
-    await subject.start();
-    clock.setWall(clock.nowMs() + 2 * DAY_MS);
-    await clock.advance(30_000);
-    expect(asked).toHaveLength(1);
-    await clock.advance(HOUR_MS);
-    expect(asked).toHaveLength(1);
-    await subject.stop();
+    await opened(interval(6 * HOUR_MS));
+    desk.clock.setWall(desk.clock.nowMs() + 2 * DAY_MS + MINUTE_MS);
+    await desk.clock.advance(30_000);
+    expect(desk.jobs()).toHaveLength(1);
+    await desk.clock.advance(HOUR_MS);
+    expect(desk.jobs()).toHaveLength(1);
+  });
+
+  it('a clock set forward fires one run, and set back again none of the same ticks', async () => {
+    await opened(cron('0 * * * *', 'UTC'));
+    await desk.clock.advance(90 * MINUTE_MS);
+    expect(desk.ticks()).toEqual(['03-27T13:00']);
+    desk.clock.setWall(desk.clock.nowMs() + 5 * HOUR_MS);
+    await desk.clock.advance(MINUTE_MS);
+    expect(desk.ticks()).toEqual(['03-27T13:00', '03-27T14:00']);
+    desk.clock.setWall(Date.parse('2026-03-27T12:30Z'));
+    await desk.clock.advance(3 * HOUR_MS);
+    expect(desk.ticks()).toEqual(['03-27T13:00', '03-27T14:00', '03-27T15:00']);
+    await desk.restart();
+    expect(desk.nextDue('backup')).toBe('2026-03-27T16:00:00.000Z');
   });
 
   it('a clock set back a year does not stop a schedule for a year', async () => {
-    const subject = scheduler(
-      interval(HOUR_MS, { id: 'a' }),
-      cron('0 * * * *', 'UTC', { id: 'b' }),
+    await opened(interval(HOUR_MS, { id: 'a' }), cron('0 * * * *', 'UTC', { id: 'b' }));
+    desk.clock.setWall(desk.clock.nowMs() - 365 * DAY_MS);
+    await desk.clock.advance(2 * HOUR_MS + MINUTE_MS);
+    expect(desk.jobs().length).toBeGreaterThanOrEqual(4);
+    expect(desk.jobs().length).toBeLessThanOrEqual(6);
+    const before = desk.jobs().length;
+    await desk.restart(-365 * DAY_MS);
+    await desk.clock.advance(HOUR_MS);
+    expect(desk.jobs().length).toBe(before + 2);
+  });
+
+  it('a clock that was days ahead leaves nothing behind that blocks the right times', async () => {
+    await opened(cron('0 * * * *', 'UTC'));
+    desk.clock.setWall(desk.clock.nowMs() + 30 * DAY_MS);
+    await desk.clock.advance(5 * HOUR_MS);
+    const wrong = desk.jobs().length;
+    desk.clock.setWall(desk.clock.nowMs() - 30 * DAY_MS);
+    await desk.clock.advance(HOUR_MS);
+    expect(desk.jobs().length).toBe(wrong + 1);
+  });
+
+  it('a tick, its job and the next due time are durable together or not at all', async () => {
+    await opened(interval(HOUR_MS));
+    const before = new ScheduleRecords(desk.state).get('app', 'backup');
+    // The transaction that would make all of it durable cannot end.
+    desk.state.connection.exec(
+      "CREATE TRIGGER full BEFORE UPDATE ON schedules BEGIN SELECT raise(ABORT, 'disk full'); END;" +
+        "CREATE TRIGGER full2 BEFORE INSERT ON schedules BEGIN SELECT raise(ABORT, 'disk full'); END;",
     );
-    await subject.start();
-    clock.setWall(clock.nowMs() - 365 * DAY_MS);
-    await clock.advance(2 * HOUR_MS + 60_000);
-    expect(asked.length).toBeGreaterThanOrEqual(4);
-    expect(asked.length).toBeLessThanOrEqual(6);
-    await subject.stop();
-    clock.setWall(clock.nowMs() - 365 * DAY_MS);
-    asked = [];
-    const restarted = scheduler(interval(HOUR_MS, { id: 'a' }));
-    await restarted.start();
-    await clock.advance(HOUR_MS);
-    expect(asked).toHaveLength(1);
-    await restarted.stop();
+    await desk.clock.advance(HOUR_MS + MINUTE_MS);
+    expect(desk.jobs()).toEqual([]);
+    const dueAt = Date.parse('2026-03-27T13:00Z');
+    expect(new ScheduleFires(desk.state).has('app', 'backup', dueAt)).toBe(false);
+    expect(new ScheduleRecords(desk.state).get('app', 'backup')).toEqual(before);
+    desk.state.connection.exec('DROP TRIGGER full; DROP TRIGGER full2');
+    await desk.clock.advance(MINUTE_MS);
+    expect(desk.ticks()).toEqual(['03-27T13:00']);
+    expect(new ScheduleFires(desk.state).has('app', 'backup', dueAt)).toBe(true);
+  });
+
+  it('a refused request is asked again, and the schedule moves on only then', async () => {
+    await opened(interval(HOUR_MS));
+    desk.refusal = new Error('queue full');
+    await desk.clock.advance(HOUR_MS + 10_000);
+    expect(new ScheduleRecords(desk.state).get('app', 'backup')!.lastDueAt).toBeNull();
+    desk.refusal = null;
+    await desk.clock.advance(MINUTE_MS);
+    expect(desk.ticks()).toEqual(['03-27T13:00']);
+    expect(new ScheduleRecords(desk.state).get('app', 'backup')).toMatchObject({
+      lastDueAt: Date.parse('2026-03-27T13:00Z'),
+      lastRunJobId: desk.jobs()[0]!.id,
+    });
   });
 
   it('a changed definition is computed anew, a removed one forgotten', async () => {
-    const first = scheduler(interval(HOUR_MS), interval(HOUR_MS, { id: 'other' }));
-    await first.start();
-    await first.stop();
-    const second = scheduler(interval(30 * DAY_MS));
-    await second.start();
-    expect(second.due(sourceSettings(directory, {}, [interval(1)]))).toEqual([
-      {
-        scheduleId: 'backup',
-        kind: 'backup',
-        nextDueAt: '2026-04-26T12:00:00.000Z',
-        lastDueAt: null,
-      },
-    ]);
-    await clock.advance(2 * HOUR_MS);
-    expect(asked).toEqual([]);
-    expect(new ScheduleRecords(state).list()).toHaveLength(1);
-    await second.stop();
+    await opened(interval(HOUR_MS), interval(HOUR_MS, { id: 'other' }));
+    const source = testSource({ schedules: [interval(30 * DAY_MS)] });
+    await desk.live.replace({ ...desk.live.current, sources: [source] });
+    expect(desk.nextDue('backup')).toBe('2026-04-26T12:00:00.000Z');
+    await desk.clock.advance(2 * HOUR_MS);
+    expect(desk.jobs()).toEqual([]);
+    expect(new ScheduleRecords(desk.state).list()).toHaveLength(1);
   });
 
-  it('a refused request is asked again with the same key, and the schedule moves on only then', async () => {
-    const subject = scheduler(interval(HOUR_MS));
-    await subject.start();
-    refusal = new Error('queue full');
-    await clock.advance(HOUR_MS + 10_000);
-    expect(new ScheduleRecords(state).get('app', 'backup')!.lastDueAt).toBeNull();
-    refusal = null;
-    await clock.advance(60_000);
-    expect(asked).toHaveLength(1);
-    expect(asked[0]!.request).toEqual({
-      kind: 'backup',
-      sourceId: 'app',
-      params: { sourceId: 'app', type: 'full', origin: 'schedule', reason: 'schedule backup' },
-      actor: 'schedule',
-      idempotencyKey: 'schedule:app:backup:backup:2026-03-27T13:00:00.000Z',
+  it('a run that still goes on leaves the next ones out; or one waits behind it', async () => {
+    await opened(
+      interval(HOUR_MS, { id: 'skips', kind: 'verify' }),
+      interval(HOUR_MS, { id: 'queues', kind: 'drill', overlap: 'queue' }),
+    );
+    let end = (): void => {};
+    const held = new Promise<null>((resolve) => {
+      end = () => resolve(null);
     });
-    expect(new ScheduleRecords(state).get('app', 'backup')).toMatchObject({
-      lastDueAt: Date.parse('2026-03-27T13:00Z'),
-      lastRunJobId: 'job-1',
+    desk.run = () => held;
+    await desk.clock.advance(5 * HOUR_MS);
+    const of = (id: string) => desk.jobs().filter(({ scheduleId }) => scheduleId === id);
+    expect(of('skips').length).toBe(1);
+    expect(of('queues').length).toBeLessThanOrEqual(2);
+    end();
+    await desk.clock.advance(MINUTE_MS);
+    desk.run = () => null;
+    const before = of('skips').length;
+    await desk.clock.advance(HOUR_MS);
+    expect(of('skips').length).toBe(before + 1);
+  });
+
+  it('jitter depends on the tick alone, and is never more than was asked for', async () => {
+    const jitterMs = 20 * MINUTE_MS;
+    await opened(cron('0 * * * *', 'UTC', { jitterMs }));
+    await desk.clock.advance(12 * HOUR_MS + jitterMs);
+    const lateMs = desk
+      .jobs()
+      .map(({ startedAt, scheduledAt }) => Date.parse(startedAt!) - Date.parse(scheduledAt!));
+    expect(lateMs).toHaveLength(12);
+    expect(Math.max(...lateMs)).toBeLessThanOrEqual(jitterMs);
+    expect(new Set(lateMs).size).toBeGreaterThan(6);
+    const first = desk.ticks();
+    await desk.restart();
+    expect(desk.ticks()).toEqual(first);
+  });
+
+  it('F43, M-44: forget, prune and check run at their times, and are not made up for', async () => {
+    desk = await ScheduleDesk.open(START);
+    await desk.live.replace({
+      ...desk.live.current,
+      schedules: (['forget', 'prune', 'check'] as const).map((kind) => {
+        const { sourceId: _, ...schedule } = interval(DAY_MS, { id: kind, kind, catchUp: 'none' });
+        return schedule;
+      }),
     });
-    await subject.stop();
-  });
-
-  it('a crash between asking and remembering asks with the same key again', async () => {
-    const before = scheduler(interval(HOUR_MS));
-    await before.start();
-    const record = new ScheduleRecords(state).get('app', 'backup')!;
-    await clock.advance(HOUR_MS);
-    await before.stop();
-    new ScheduleRecords(state).put(record);
-    const after = scheduler(interval(HOUR_MS));
-    await after.start();
-    await after.stop();
-    expect(asked.map(({ request }) => request.idempotencyKey)).toEqual([
-      asked[0]!.request.idempotencyKey,
-      asked[0]!.request.idempotencyKey,
+    await desk.clock.advance(DAY_MS);
+    expect(desk.jobs().map(({ kind, sourceId, params }) => ({ kind, sourceId, params }))).toEqual([
+      { kind: 'forget', sourceId: null, params: {} },
+      { kind: 'prune', sourceId: null, params: {} },
+      { kind: 'check', sourceId: null, params: { readData: { percent: 10, seed: 20_540 } } },
     ]);
+    await desk.restart(3 * DAY_MS + HOUR_MS);
+    expect(desk.jobs()).toHaveLength(3);
+    await desk.clock.advance(DAY_MS);
+    expect(desk.jobs()).toHaveLength(6);
   });
 
-  it('checks of the one repository that are due together are one request', async () => {
-    const schedules = [
+  it('checks of the one repository that are due together are one', async () => {
+    await opened(
       interval(HOUR_MS, { id: 'a', kind: 'check' }),
       interval(HOUR_MS, { id: 'b', kind: 'check' }),
-    ];
-    const subject = scheduler(...schedules);
-    await subject.start();
-    await clock.advance(HOUR_MS);
-    const [first, second] = asked.map(({ request }) => request);
-    expect(first).toEqual(second);
-    expect(first!.sourceId).toBeNull();
-    await subject.stop();
-  });
-
-  it('what is turned off never runs and says so', async () => {
-    const schedule = interval(HOUR_MS, { enabled: false });
-    const subject = scheduler(schedule);
-    await subject.start();
-    await clock.advance(DAY_MS);
-    expect(asked).toEqual([]);
-    const [due] = subject.due(sourceSettings(directory, {}, [schedule]));
-    expect(due!.nextDueAt).toBeNull();
-    await subject.stop();
+    );
+    await desk.clock.advance(HOUR_MS);
+    expect(desk.jobs()).toMatchObject([{ kind: 'check', sourceId: null }]);
   });
 });

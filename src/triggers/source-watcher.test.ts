@@ -90,6 +90,17 @@ describe('SourceWatcher', () => {
     },
   );
 
+  it.runIf(process.platform === 'linux')(
+    'Z-64: roots that are the same, or inside one another, cost no second watch',
+    async () => {
+      await mkdir(join(root, 'inner', 'deep'), { recursive: true });
+      const before = await watchCount();
+      await armed({ roots: [root, join(root, 'inner'), root] });
+      expect((await watchCount()) - before).toBe(3);
+      await noticed(() => writeFile(join(root, 'inner', 'deep', 'file'), 'x'));
+    },
+  );
+
   it('notices content, names, and everything in directories made later', async () => {
     await writeFile(join(root, 'a'), 'one');
     await armed();

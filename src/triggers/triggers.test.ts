@@ -6,10 +6,11 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sourceFingerprint } from '../capture/source-fingerprint.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
+import { testSettings } from '../config/testing/settings.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { silentLogger } from '../kernel/logger.ts';
 import { DatabaseWriter } from './testing/database-writer.ts';
-import { interval, sourceSettings } from './testing/source-settings.ts';
+import { sourceSettings } from './testing/source-settings.ts';
 import type { TriggerRequest } from './trigger-request.ts';
 import { Triggers, type TriggersOptions } from './triggers.ts';
 
@@ -35,18 +36,10 @@ afterEach(async () => {
 const fingerprint = () => sourceFingerprint(sourceSettings(root), [join(root, 'repository')]);
 
 function settings(source: SourceSettings): Settings {
-  return {
-    stateDirectory: join(directory, 'state'),
+  return testSettings(directory, {
     repositoryDirectory: join(root, 'repository'),
-    socketPath: join(directory, 'socket'),
-    socketGroup: null,
-    logLevel: 'info',
-    codec: 'auto',
-    verifyWrites: 'sample',
-    quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
-    worker: { memoryBytesMax: 2 ** 30, jobDeadlineMs: 60_000 },
     sources: [source],
-  };
+  });
 }
 
 async function started(
@@ -63,7 +56,6 @@ async function started(
       return { id: `job-${asked.length}` };
     },
     baselines: { get: () => (baseline === null ? null : { sourceFingerprint: baseline }) },
-    schedules: { get: () => null, put: () => {}, retainOnly: () => {} },
     forbiddenPaths: [join(root, 'repository')],
     fingerprint: async () => {
       looks += 1;
@@ -128,7 +120,24 @@ describe('Triggers', () => {
     },
   );
 
-  it('a source where nothing happens makes none', async () => {
+  it('Z-01, F07, F59: a source that is turned on is watched from then on, and turned off no more', async () => {
+    const on = sourceSettings(root, { quietMs: 50, pollMs: 100 });
+    const triggers = await started({ ...on, enabled: false }, await fingerprint());
+    expect(triggers.changeStatus('app').mode).toBe('off');
+    await writeFile(join(root, 'file'), 'x');
+    await triggers.apply(settings(on));
+    await askedCount(1);
+    const before = looks;
+    await triggers.apply(settings({ ...on, name: 'called something else' }));
+    expect(triggers.changeStatus('app').mode).not.toBe('off');
+    await expect.poll(() => looks, { interval: 10 }).toBeGreaterThan(before);
+    await triggers.apply(settings({ ...on, enabled: false }));
+    expect(triggers.changeStatus('app').mode).toBe('off');
+    await triggers.apply({ ...settings(on), sources: [] });
+    expect(triggers.status()).toEqual([]);
+  });
+
+  it('Z-63: a source where nothing happens makes none', async () => {
     const application = await writer();
     await application.tell({ write: 5 });
     await started(sourceSettings(root, { quietMs: 0, pollMs: 100 }), await fingerprint());
@@ -197,7 +206,7 @@ describe('Triggers', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('what was written while nobody watched is noticed at the start, once', async () => {
+  it('F41, Z-63: (59): what was written while nobody watched is noticed at the start, once', async () => {
     const application = await writer();
     const before = await fingerprint();
     await application.tell({ write: 3 });
@@ -212,7 +221,7 @@ describe('Triggers', () => {
     await askedCount(1);
   });
 
-  it('without events changes are found by the poll', async () => {
+  it('Z-09: without events changes are found by the poll', async () => {
     const application = await writer();
     const source = sourceSettings(root, { quietMs: 50, pollMs: 100, usePolling: true });
     const triggers = await started(source, await fingerprint());
@@ -226,7 +235,7 @@ describe('Triggers', () => {
     await askedCount(1);
   });
 
-  it('a snapshot that failed is asked for again later, not at once and not never', async () => {
+  it('F44, Z-65, Z-D29: a snapshot for a change that failed is asked for again later, not at once and not never', async () => {
     const triggers = await started(sourceSettings(root, { quietMs: 0, pollMs: 100 }), null);
     await askedCount(1);
     triggers.noteFailure('app');
@@ -273,8 +282,8 @@ describe('Triggers', () => {
     expect(await application.tell({ tryWrite: true })).toEqual({ wrote: true });
   });
 
-  it('an unwatched source still has its schedules, and reports of unknown sources are ignored', async () => {
-    const source = sourceSettings(root, { enabled: false }, [interval(3_600_000)]);
+  it('an unwatched source says why, and reports of unknown sources are ignored', async () => {
+    const source = sourceSettings(root, { enabled: false });
     const triggers = await started(source, null);
     expect(triggers.status()).toEqual([
       {
@@ -285,14 +294,6 @@ describe('Triggers', () => {
         lastEventAt: null,
         dueAt: null,
         lastError: null,
-        schedules: [
-          {
-            scheduleId: 'backup',
-            kind: 'backup',
-            nextDueAt: expect.stringMatching(/Z$/),
-            lastDueAt: null,
-          },
-        ],
       },
     ]);
     triggers.noteSnapshot('gone', 'x', 0);

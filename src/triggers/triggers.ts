@@ -4,13 +4,12 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Service } from '../kernel/service.ts';
 import { ignoredPaths } from './ignored-paths.ts';
-import { type DueStatus, Scheduler, type ScheduleStore } from './scheduler.ts';
 import { type ChangeStatus, SourceTrigger } from './source-trigger.ts';
 import type { Enqueue } from './trigger-request.ts';
 import { type WatchDirectories, watchDirectories } from './watch-directories.ts';
 
 /**
- * Changes and times become jobs. Triggers only enqueue, they never act; they look at files through stat and readdir
+ * Changes become jobs. Triggers only enqueue, they never act; they look at files through stat and readdir
  * alone, because they run in the daemon, which never opens a file of an application.
  */
 export interface TriggersOptions {
@@ -20,8 +19,6 @@ export interface TriggersOptions {
   readonly enqueue: Enqueue;
   /** What each source looked like when it was last captured; as state/baseline-records.ts has it. */
   readonly baselines: { get(sourceId: string): { readonly sourceFingerprint: string } | null };
-  /** As state/schedule-records.ts has it. */
-  readonly schedules: ScheduleStore;
   /** Holdfast's own paths: changes there are none of the application's. */
   readonly forbiddenPaths: readonly string[];
   /** From stat alone: no file may be opened. @default sourceFingerprint */
@@ -35,42 +32,62 @@ export interface TriggersOptions {
 
 export interface SourceTriggerStatus extends ChangeStatus {
   readonly sourceId: string;
-  readonly schedules: readonly DueStatus[];
 }
 
 export class Triggers implements Service {
   readonly name = 'triggers';
   readonly #options: TriggersOptions;
-  readonly #scheduler: Scheduler;
   readonly #sources = new Map<string, SourceTrigger>();
+  #settings: Settings;
+  #isStopped = false;
+  /** Starting, and each change of settings after it: one after the other. */
+  #work: Promise<void> = Promise.resolve();
 
   constructor(options: TriggersOptions) {
     this.#options = options;
-    const { settings, schedules: store, clock, logger, enqueue } = options;
-    this.#scheduler = new Scheduler({ sources: settings.sources, store, clock, logger, enqueue });
-    for (const source of settings.sources) {
-      if (source.watch.enabled) this.#sources.set(source.id, this.#sourceTrigger(source));
+    this.#settings = options.settings;
+    for (const source of options.settings.sources) {
+      if (isWatched(source)) this.#sources.set(source.id, this.#sourceTrigger(source));
     }
   }
 
-  /** Resolves when sources are watched (large trees go on in the background) and missed runs were asked for. */
-  async start(): Promise<void> {
-    await this.#scheduler.start();
-    await Promise.all([...this.#sources.values()].map((trigger) => trigger.start()));
+  /** Resolves when sources are watched; large trees go on in the background. */
+  start(): Promise<void> {
+    return this.#next(async () => {
+      await Promise.all([...this.#sources.values()].map((trigger) => trigger.start()));
+    });
+  }
+
+  /**
+   * From now on these settings hold. What did not change is left alone: a source that goes on as it was loses no
+   * pending change. Resolves when the sources are watched.
+   */
+  apply(settings: Settings): Promise<void> {
+    return this.#next(async () => {
+      if (this.#isStopped) return;
+      const before = this.#settings;
+      this.#settings = settings;
+      const anew = settings.sources.filter(
+        (source) => !isSame(source, sourceOf(before, source.id)),
+      );
+      const kept = new Set(settings.sources.map(({ id }) => id));
+      const gone = before.sources.filter(({ id }) => !kept.has(id));
+      await Promise.all([...anew, ...gone].map(({ id }) => this.#unwatch(id)));
+      await Promise.all(anew.filter(isWatched).map((source) => this.#watch(source)));
+    });
   }
 
   /** Everything here ends at once, but for one look at a source that may be under way. */
   async stop(_deadlineMs: number): Promise<void> {
-    await this.#scheduler.stop();
+    this.#isStopped = true;
     await Promise.all([...this.#sources.values()].map((trigger) => trigger.stop()));
   }
 
   /** One entry for each source, in the order of the settings. */
   status(): SourceTriggerStatus[] {
-    return this.#options.settings.sources.map((source) => ({
+    return this.#settings.sources.map((source) => ({
       sourceId: source.id,
       ...this.changeStatus(source.id),
-      schedules: this.#scheduler.due(source),
     }));
   }
 
@@ -94,8 +111,27 @@ export class Triggers implements Service {
     this.#sources.get(sourceId)?.noteFailure();
   }
 
+  #next(work: () => Promise<void>): Promise<void> {
+    const next = this.#work.then(work);
+    this.#work = next.catch(() => {});
+    return next;
+  }
+
+  async #unwatch(sourceId: string): Promise<void> {
+    const trigger = this.#sources.get(sourceId);
+    this.#sources.delete(sourceId);
+    await trigger?.stop();
+  }
+
+  async #watch(source: SourceSettings): Promise<void> {
+    if (this.#isStopped) return;
+    const trigger = this.#sourceTrigger(source);
+    this.#sources.set(source.id, trigger);
+    await trigger.start();
+  }
+
   #sourceTrigger(source: SourceSettings): SourceTrigger {
-    const { settings, clock, logger, enqueue, baselines, forbiddenPaths } = this.#options;
+    const { clock, logger, enqueue, baselines, forbiddenPaths } = this.#options;
     const fingerprint = this.#options.fingerprint ?? sourceFingerprint;
     return new SourceTrigger({
       source,
@@ -106,9 +142,24 @@ export class Triggers implements Service {
       fingerprint: () => fingerprint(source, forbiddenPaths),
       isIgnored: ignoredPaths(source, forbiddenPaths),
       watchDirectories: this.#options.watchDirectories ?? watchDirectories,
-      underWayMsMax: settings.worker.jobDeadlineMs,
+      underWayMsMax: this.#settings.worker.jobDeadlineMs,
     });
   }
+}
+
+/** A source that is turned off is neither watched nor on schedule; snapshots by hand go on. */
+const isWatched = ({ enabled, watch }: SourceSettings): boolean => enabled && watch.enabled;
+
+const sourceOf = (settings: Settings, sourceId: string): SourceSettings | undefined =>
+  settings.sources.find(({ id }) => id === sourceId);
+
+/** As far as changes are looked for: the name, retention and the like may differ. */
+function isSame(source: SourceSettings, before: SourceSettings | undefined): boolean {
+  const watching = (source: SourceSettings): string => {
+    const { enabled, watch, roots, include, exclude, defaultExcludes } = source;
+    return JSON.stringify([enabled, watch, roots, include, exclude, defaultExcludes]);
+  };
+  return before !== undefined && watching(source) === watching(before);
 }
 
 const NOT_WATCHED: ChangeStatus = {

@@ -2,7 +2,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { type LiveSettings, SettingsHolder } from '../../config/live-settings.ts';
 import type { Settings, SourceSettings } from '../../config/settings.ts';
+import { testSettings, testSource } from '../../config/testing/settings.ts';
+import { AlertBook } from '../../health/alert-book.ts';
 import { HealthMonitor } from '../../health/health-monitor.ts';
 import { repositoryProbe, stateProbe } from '../../health/probes.ts';
 import type { Job } from '../../jobs/job.ts';
@@ -20,11 +23,22 @@ import type {
 import { methods } from '../../protocol/methods.ts';
 import { connect, type RpcClient } from '../../rpc/client.ts';
 import { RpcServer } from '../../rpc/server.ts';
+import { AlertRecords } from '../../state/alert-records.ts';
+import { AuditRecords } from '../../state/audit-records.ts';
+import { RetryRecords } from '../../state/retry-records.ts';
+import { ScheduleFires } from '../../state/schedule-fires.ts';
+import { ScheduleRecords } from '../../state/schedule-records.ts';
+import { ScheduleSetRecords } from '../../state/schedule-set-records.ts';
+import { SecretStore } from '../../state/secret-store.ts';
 import { openState, type StateDatabase } from '../../state/state-database.ts';
 import { openReader } from '../../store/repository.ts';
 import type { StoreReader } from '../../store/store.ts';
-import { createApi } from '../api.ts';
-import type { ApiContext, BootStatus } from '../context.ts';
+import { RetryKeeper } from '../../triggers/retry-keeper.ts';
+import type { SubmitTick } from '../../triggers/schedule-request.ts';
+import { ScheduleSet } from '../../triggers/schedule-set.ts';
+import { Scheduler } from '../../triggers/scheduler.ts';
+import { type ApiOptions, createApi } from '../api.ts';
+import type { BootStatus, SettingsControl } from '../context.ts';
 import { EventHub } from '../event-hub.ts';
 import type { Session } from '../handler.ts';
 
@@ -35,30 +49,14 @@ export interface HeldJob {
   succeed(result?: Record<string, unknown>): void;
 }
 
-export const sourceSettings = (id: string, path: string): SourceSettings => ({
-  id,
-  name: `${id} name`,
-  roots: [{ class: 'data', name: null, path, required: true }],
-  exclude: ['data/cache/**'],
-  databases: { depth: 0, check: 'quick' },
-  watch: {
-    enabled: true,
-    quietMs: 1000,
-    maxWaitMs: 60_000,
-    minGapMs: 60_000,
-    pollMs: 60_000,
-    usePolling: false,
-  },
-  schedules: [],
-  recovery: {
-    onBoot: 'recover',
-    deadlineMsPerGigabyte: 60_000,
-    allowPartial: true,
-    maxLossRows: null,
-    maxSnapshotAgeMs: null,
-  },
-  assertions: [],
-});
+export const sourceSettings = (id: string, path: string): SourceSettings =>
+  testSource({
+    id,
+    name: `${id} name`,
+    roots: [{ class: 'data', name: null, path, required: true }],
+    exclude: ['data/cache/**'],
+    watch: { ...testSource().watch, enabled: true, quietMs: 1000 },
+  });
 
 export const QUIET_FACTS: SourceFacts = {
   databases: [],
@@ -83,29 +81,26 @@ export class ApiFixture {
   schedules: ScheduleState[] = [];
   boot: BootStatus = { ready: true, phase: 'ready', progress: null };
   shutdowns = 0;
+  restarts = 0;
   state!: StateDatabase;
+  alerts!: AlertBook;
   jobs!: JobQueue;
   server!: RpcServer<Session>;
   client!: RpcClient;
   #reader: StoreReader | null = null;
+  #scheduleSet!: ScheduleSet;
+  #retries!: RetryKeeper;
 
   private constructor(directory: string) {
     this.directory = directory;
-    this.settings = {
-      stateDirectory: join(directory, 'state'),
-      repositoryDirectory: join(directory, 'repository'),
+    this.settings = testSettings(directory, {
       socketPath: join(directory, 'run', 'a.sock'),
-      socketGroup: null,
-      logLevel: 'info',
-      codec: 'auto',
-      verifyWrites: 'sample',
-      quarantine: { maxCount: null, maxAgeMs: null, minFreeBytes: 0 },
       worker: { memoryBytesMax: 1024 ** 3, jobDeadlineMs: 60_000 },
       sources: [
         sourceSettings('alpha', join(directory, 'alpha')),
         sourceSettings('beta', join(directory, 'beta')),
       ],
-    };
+    });
   }
 
   static async create(): Promise<ApiFixture> {
@@ -118,6 +113,11 @@ export class ApiFixture {
   async #start(): Promise<void> {
     const { settings, events } = this;
     this.state = await openState(join(settings.stateDirectory, 'state.db'), { clock: systemClock });
+    this.alerts = new AlertBook({
+      records: new AlertRecords(this.state),
+      clock: systemClock,
+      onChanged: (alert) => events.publish({ type: 'alert.changed', alert }),
+    });
     this.jobs = new JobQueue({
       state: this.state,
       clock: systemClock,
@@ -145,10 +145,41 @@ export class ApiFixture {
     this.client = (await this.connect()).client;
   }
 
-  #context(): ApiContext {
+  /** Armed by the test that wants due times. */
+  get scheduleSet(): ScheduleSet {
+    return this.#scheduleSet;
+  }
+
+  #openSchedules(live: SettingsHolder): void {
+    const { state, jobs } = this;
+    const submit: SubmitTick = (request) =>
+      jobs.submit({ ...request, kind: 'backup', mutating: true });
+    const shared = { clock: systemClock, logger: silentLogger, live, submit };
+    this.#scheduleSet = new ScheduleSet({
+      ...shared,
+      records: new ScheduleSetRecords(state),
+      scheduler: new Scheduler({
+        ...shared,
+        store: new ScheduleRecords(state),
+        fires: new ScheduleFires(state),
+        isUnderWay: () => false,
+      }),
+      onApplied: (set) => this.events.publish({ type: 'schedule.applied', set }),
+    });
+    this.#retries = new RetryKeeper({
+      ...shared,
+      records: new RetryRecords(state),
+      scheduleSet: this.#scheduleSet,
+      onAbandoned: (pending) => this.events.publish({ type: 'pending.abandoned', pending }),
+    });
+  }
+
+  #context(): ApiOptions {
     const startedMonotonicMs = systemClock.monotonicMs();
+    const live = new SettingsHolder(this.settings);
+    this.#openSchedules(live);
     const shared = {
-      settings: this.settings,
+      live,
       clock: systemClock,
       startedMonotonicMs,
       sourceFacts: () => this.facts,
@@ -162,21 +193,44 @@ export class ApiFixture {
     ];
     return {
       ...shared,
+      configuration: this.#configuration(shared.live),
+      secrets: new SecretStore(this.settings.stateDirectory),
       logger: silentLogger,
       version: '1.2.3',
       startedAtMs: systemClock.nowMs(),
       jobs: this.jobs,
       health: new HealthMonitor({ ...shared, probes }),
       events: this.events,
+      alerts: this.alerts,
+      audit: new AuditRecords(this.state),
+      previousRun: null,
       openReader: async () => {
         this.#reader ??= await openReader(this.settings.repositoryDirectory);
         return this.#reader;
       },
+      scheduleSet: this.#scheduleSet,
+      retries: this.#retries,
       repositoryStatistics: () => null,
       lastRecovery: () => null,
       requestShutdown: () => {
         this.shutdowns += 1;
       },
+      requestRestart: () => {
+        this.restarts += 1;
+      },
+    };
+  }
+
+  #configuration(live: LiveSettings): SettingsControl {
+    return {
+      get current() {
+        return live.current;
+      },
+      version: 0,
+      setAside: [],
+      hasChangeOf: () => false,
+      origins: () => ({}),
+      change: () => Promise.reject(new Error('settings of this fixture do not change')),
     };
   }
 

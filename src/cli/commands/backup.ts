@@ -6,12 +6,20 @@ interface BackupOptions extends GlobalOptions {
   readonly type: 'full' | 'config' | 'data';
   readonly tag?: readonly string[];
   readonly reason?: string;
+  readonly readLimit?: number;
+  readonly writeLimit?: number;
   readonly wait: boolean;
 }
 
 /** `holdfast backup [SOURCE]` */
 export const run: CommandRun<BackupOptions> = (context, [sourceId], options) => {
+  const { readLimit, writeLimit } = options;
+  const bandwidth = {
+    ...(readLimit === undefined ? {} : { readBytesPerSecond: readLimit }),
+    ...(writeLimit === undefined ? {} : { writeBytesPerSecond: writeLimit }),
+  };
   const params = {
+    ...(Object.keys(bandwidth).length === 0 ? {} : { bandwidth }),
     ...(sourceId === undefined ? {} : { sourceId }),
     type: options.type,
     ...(options.reason === undefined ? {} : { reason: options.reason }),

@@ -16,7 +16,7 @@ function parseRoot(argument: string): { depth: number; path: string } {
  */
 export const run: CommandRun<GlobalOptions> = async (context, args, _options) => {
   const { discoverDatabases } = await import('../../sqlite/discover.ts');
-  const { findDatabaseUsers } = await import('../../sqlite/database-use.ts');
+  const { findDatabaseUsers } = await import('../../sqlite/database-users.ts');
   const databases: DatabaseInUse[] = [];
   for (const argument of args) {
     if (argument === undefined) continue;

@@ -20,6 +20,7 @@ import {
 import { examineNativeModule, examineNode } from '../doctor/examine-runtime.ts';
 import {
   examineFileSystem,
+  examinePrivacy,
   examineSpace,
   examineWatchLimit,
   type StoragePlace,
@@ -113,6 +114,8 @@ async function examineStorage(settings: Settings): Promise<Finding[]> {
   for (const place of places) {
     findings.push(await examineSpace(place), await examineFileSystem(place));
   }
+  findings.push(await examinePrivacy('repository', settings.repositoryDirectory));
+  findings.push(await examinePrivacy('state directory', settings.stateDirectory));
   const watched = settings.sources.filter(({ watch }) => watch.enabled && !watch.usePolling);
   const watchedRoots = watched.flatMap((source) => source.roots.map(({ path }) => path));
   return [...findings, await examineWatchLimit(watchedRoots)];

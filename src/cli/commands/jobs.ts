@@ -1,8 +1,10 @@
-import type { JobDocument } from '../../protocol/method-map.ts';
-import { type CommandRun, withDaemon } from '../context.ts';
-import { EXIT } from '../exit-codes.ts';
+import type { JobDocument, MethodResult } from '../../protocol/method-map.ts';
+import { type CommandContext, type CommandRun, withDaemon } from '../context.ts';
+import type { DaemonConnection } from '../daemon-connection.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { asFinished, followJob } from '../follow-job.ts';
 import type { GlobalOptions } from '../global-options.ts';
+import { formatBytes } from '../output/format-bytes.ts';
 import { formatAge, formatDuration, formatTime } from '../output/format-time.ts';
 import { renderJobSummary } from '../output/job-summary.ts';
 import { openProgressMeter } from '../output/progress-meter.ts';
@@ -15,6 +17,7 @@ interface ListOptions extends GlobalOptions {
   readonly status?: readonly JobDocument['status'][];
   readonly kind?: JobDocument['kind'];
   readonly source?: string;
+  readonly statistics?: boolean;
 }
 
 const STATUS_TONES = {
@@ -45,9 +48,54 @@ function took(startedAt: string | null, finishedAt: string | null): string {
   return formatDuration(Date.parse(finishedAt) - Date.parse(startedAt));
 }
 
+type Statistics = MethodResult<'job.statistics'>['items'][number];
+
+const duration = (durationMs: number | null): string =>
+  durationMs === null ? '-' : formatDuration(durationMs);
+
+const statisticsColumns = (nowMs: number): Column<Statistics>[] => [
+  { title: 'KIND', cell: ({ kind }) => kind },
+  { title: 'JOBS', align: 'right', cell: ({ count }) => String(count) },
+  { title: 'FAILED', align: 'right', cell: ({ failed }) => String(failed) },
+  { title: 'CANCELLED', align: 'right', cell: ({ cancelled }) => String(cancelled) },
+  { title: 'WARNED', align: 'right', cell: ({ warned }) => String(warned) },
+  {
+    title: 'LAST',
+    cell: ({ lastStatus, lastFinishedAt }) => ({
+      text: `${lastStatus} ${formatAge(lastFinishedAt, nowMs)}`,
+      tone: STATUS_TONES[lastStatus],
+    }),
+  },
+  { title: 'TOOK', align: 'right', cell: ({ lastDurationMs }) => duration(lastDurationMs) },
+  { title: 'MEDIAN', align: 'right', cell: ({ medianDurationMs }) => duration(medianDurationMs) },
+  {
+    title: 'LONGEST',
+    align: 'right',
+    cell: ({ longestDurationMs }) => duration(longestDurationMs),
+  },
+  { title: 'BYTES', align: 'right', cell: ({ bytes }) => formatBytes(bytes) },
+];
+
+/** `holdfast jobs --statistics` */
+async function listStatistics(
+  context: CommandContext,
+  daemon: DaemonConnection,
+  options: ListOptions,
+): Promise<ExitCode> {
+  const { source } = options;
+  const { items } = await daemon.call(
+    'job.statistics',
+    source === undefined ? {} : { sourceId: source },
+  );
+  const columns = statisticsColumns(context.clock.nowMs());
+  printList(context, options, { items, nextCursor: null }, columns, 'No job has finished yet.');
+  return EXIT.ok;
+}
+
 /** `holdfast jobs` */
 export const list: CommandRun<ListOptions> = (context, _args, options) =>
   withDaemon(context, options, async (daemon) => {
+    if (options.statistics === true) return listStatistics(context, daemon, options);
     const page = await daemon.call('job.list', {
       limit: options.limit,
       ...(options.cursor === undefined ? {} : { cursor: options.cursor }),

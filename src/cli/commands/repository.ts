@@ -2,8 +2,8 @@ import type { MethodResult } from '../../protocol/method-map.ts';
 import type { CommandRun } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../global-options.ts';
-import { offlineSettings } from '../offline.ts';
 import { formatBytes } from '../output/format-bytes.ts';
+import { printable } from '../output/printable.ts';
 import { renderFields } from '../output/table.ts';
 import { printDocument } from '../report.ts';
 import { runJob } from '../run-job.ts';
@@ -27,17 +27,25 @@ export function renderStatistics(repository: MethodResult<'repository.statistics
     ['chunks', `${repository.chunks}, ${repository.deltaChunks} of them deltas`],
     ['unique data', formatBytes(uniqueBytes)],
     ['as plain copies', `${formatBytes(rawBytes)}${factor}`],
+    ...repository.perSource.map(({ sourceName, snapshots, addedBytes }): [string, string] => [
+      `of ${printable(sourceName)}`,
+      `${snapshots} snapshots, which added ${formatBytes(addedBytes)}`,
+    ]),
+    ['last check', describeRun(repository.lastCheck)],
+    ['last prune', describeRun(repository.lastPrune)],
   ]);
 }
 
+const describeRun = (run: MethodResult<'repository.statistics'>['lastCheck']): string =>
+  run === null ? 'not known' : `${run.at}, ${run.ok ? 'ok' : 'failed'}`;
+
 /** `holdfast repository init` */
-export const init: CommandRun<GlobalOptions> = async (context, _args, options) => {
-  const { repositoryDirectory: path } = await offlineSettings(context, options);
-  const { initRepository } = await import('../../store/repository.ts');
-  await initRepository(path, { clock: context.clock });
-  printDocument(context, options, { path }, () => `There is a repository in ${path}`);
-  return EXIT.ok;
-};
+export const init: CommandRun<GlobalOptions> = (context, _args, options) =>
+  runJob(context, options, {
+    method: 'repository.init',
+    params: {},
+    offline: { kind: 'init', params: {} },
+  });
 
 /** `holdfast repository rebuild` */
 export const rebuild: CommandRun<GlobalOptions> = (context, _args, options) =>

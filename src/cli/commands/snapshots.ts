@@ -39,7 +39,15 @@ export async function askOrRead<M extends ReadMethod>(
 interface ListOptions extends GlobalOptions {
   readonly limit: number;
   readonly cursor?: string;
+  readonly type?: SnapshotItem['type'];
+  readonly origin?: SnapshotItem['origin'];
+  readonly tag?: string;
+  readonly pinned?: boolean;
   readonly good?: boolean;
+  readonly verified?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  readonly text?: string;
 }
 
 const SNAPSHOT_COLUMNS: readonly Column<SnapshotItem>[] = [
@@ -63,12 +71,28 @@ function snapshotState(snapshot: SnapshotItem): { text: string; tone: 'good' | '
   return { text: `verified (${snapshot.verifiedLevel})`, tone: 'good' };
 }
 
+/** The conditions that were given, under the names that the call has for them. */
+function chosenBy(options: ListOptions) {
+  const { type, origin, tag, since, until, text } = options;
+  return {
+    goodOnly: options.good === true,
+    verifiedOnly: options.verified === true,
+    ...(options.pinned === true ? { pinned: true } : {}),
+    ...(type === undefined ? {} : { type }),
+    ...(origin === undefined ? {} : { origin }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    ...(text === undefined ? {} : { text }),
+  };
+}
+
 /** `holdfast snapshots [SOURCE]` */
 export const list: CommandRun<ListOptions> = async (context, [source], options) => {
   const { limit, cursor } = options;
   const page = await askOrRead(context, options, 'snapshot.list', {
     limit,
-    goodOnly: options.good === true,
+    ...chosenBy(options),
     ...(cursor === undefined ? {} : { cursor }),
     ...(source === undefined ? {} : { sourceId: source }),
   });

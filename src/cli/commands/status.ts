@@ -47,7 +47,11 @@ export function renderStatus(status: DaemonStatus, nowMs: number, color: boolean
     (job) => `running: ${job.kind} ${job.id}${percent(job.progress?.percentDone ?? null)}`,
   );
   const warnings = status.warnings.map(({ message }) => `warning: ${message}`);
-  const lines = [...running, ...warnings].map(printable);
+  const alerts = status.alerts.newest.map(
+    ({ severity, message, count }) =>
+      `alert: ${severity}: ${message}${count > 1 ? ` (${count} times)` : ''}`,
+  );
+  const lines = [...running, ...warnings, ...alerts].map(printable);
   if (lines.length > 0) parts.push(lines.join('\n'));
   return parts.join('\n\n');
 }
@@ -98,7 +102,7 @@ export const sourceColumns = (nowMs: number): Column<SourceState>[] => [
 
 export const scheduleColumns = (nowMs: number): Column<ScheduleState>[] => [
   { title: 'SCHEDULE', cell: ({ id }) => id },
-  { title: 'SOURCE', cell: ({ sourceId }) => sourceId },
+  { title: 'SOURCE', cell: ({ sourceId }) => sourceId ?? 'repository' },
   { title: 'KIND', cell: ({ kind }) => kind },
   {
     title: 'TRIGGER',
@@ -109,7 +113,7 @@ export const scheduleColumns = (nowMs: number): Column<ScheduleState>[] => [
   },
   {
     title: 'NEXT',
-    cell: ({ enabled, nextDueAt }) => (enabled ? formatAge(nextDueAt, nowMs) : 'off'),
+    cell: ({ idleness, nextDueAt }) => idleness ?? formatAge(nextDueAt, nowMs),
   },
   { title: 'LAST', cell: ({ lastRunAt }) => formatAge(lastRunAt, nowMs) },
 ];

@@ -17,6 +17,7 @@ export const run: CommandRun<GlobalOptions> = (context, _args, options) =>
     try {
       for await (const event of subscription) {
         if (options.json === true) printJson(context, event);
+        else if (event.type === 'daemon.heartbeat') continue;
         else {
           const time = formatTime(isoTime(context.clock.nowMs()));
           context.terminal.out(`${time} ${printable(describeEvent(event))}`);
@@ -38,8 +39,22 @@ export function describeEvent(event: EventNotification): string {
       return `job ${event.jobId} ${event.line.stream}: ${event.line.message}`;
     case 'source.changed':
       return `source ${event.source.name}${event.source.needsOperator ? ' needs operator' : ' changed'}`;
+    case 'snapshot.changed':
+      return `snapshots${event.sourceId === null ? '' : ` of ${event.sourceId}`} changed by job ${event.jobId}`;
     case 'daemon.changed':
       return `daemon ${event.ready ? 'ready' : event.bootPhase}`;
+    case 'settings.changed':
+      return `settings: version ${event.version} in force`;
+    case 'schedule.applied':
+      return `schedules: version ${event.set.version} in force`;
+    case 'pending.abandoned': {
+      const { kind, sourceId, scheduleId, reason } = event.pending;
+      return `${kind} of ${sourceId} (schedule ${scheduleId}) is not tried again: ${reason}`;
+    }
+    case 'alert.changed':
+      return `alert ${event.alert.kind} ${event.alert.state}: ${event.alert.message}`;
+    case 'daemon.heartbeat':
+      return 'daemon alive';
     case 'gap':
       return `${event.missed} events were missed: this terminal reads too slowly`;
   }

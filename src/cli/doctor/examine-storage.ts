@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { opendir, readFile, statfs } from 'node:fs/promises';
+import { opendir, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { messageOf, systemCode } from '../../kernel/errors.ts';
 import { formatBytes } from '../output/format-bytes.ts';
@@ -72,6 +72,16 @@ export async function examineFileSystem({
     ? 'SQLite needs locks and shared memory that work: move the databases to a local disk, and let Holdfast poll.'
     : 'Keep it where fsync and locks can be relied on.';
   return warning('file-system', `${role} ${path} is on ${name}`, hint);
+}
+
+/** What we keep holds everything that the application knows: it is for nobody else to read. */
+export async function examinePrivacy(role: string, path: string): Promise<Finding> {
+  if (!existsSync(path)) return ok('privacy', `${role} ${path} does not exist yet`);
+  const { mode } = await stat(path);
+  if ((mode & 0o077) === 0) return ok('privacy', `${role} ${path} is open to its owner alone`);
+  const octal = (mode & 0o777).toString(8);
+  const message = `${role} ${path} is open to others (mode ${octal})`;
+  return warning('privacy', message, `Run: chmod 700 ${path}`);
 }
 
 const DIRECTORIES_COUNTED_MAX = 100_000;

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,6 +18,7 @@ import { examineNode } from './examine-runtime.ts';
 import {
   countDirectories,
   examineFileSystem,
+  examinePrivacy,
   examineSpace,
   networkFileSystem,
 } from './examine-storage.ts';
@@ -97,6 +98,21 @@ describe('storage', () => {
     expect((await examineFileSystem(place)).severity).toBe('warning');
     expect((await examineFileSystem({ ...place, holdsDatabases: false })).severity).toBe('ok');
     expect((await examineSpace(place)).message).toContain('free');
+  });
+
+  it('Z-04, Z-D34: a repository that others may look into deserves a warning', async () => {
+    const path = join(directory, 'repository');
+    expect((await examinePrivacy('repository', path)).severity).toBe('ok');
+    await mkdir(path);
+    await chmod(path, 0o700);
+    expect((await examinePrivacy('repository', path)).severity).toBe('ok');
+    for (const mode of [0o750, 0o701]) {
+      await chmod(path, mode);
+      expect(await examinePrivacy('repository', path)).toMatchObject({
+        severity: 'warning',
+        message: expect.stringContaining(mode.toString(8)),
+      });
+    }
   });
 
   it('countDirectories() follows no symlinks and stops at its bound', async () => {

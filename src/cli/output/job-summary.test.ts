@@ -40,6 +40,19 @@ describe('renderJobSummary()', () => {
     );
   });
 
+  it('T-42: a backup has a line for each plugin, and none where there are no plugins', () => {
+    const plugins = [
+      { name: 'issues', ok: true, files: 2 },
+      { name: 'dump\u001b[2J', ok: false, files: 0, reason: 'it ended with exit code 9' },
+    ];
+    const lines = summary('backup', { shortId: 'ab', plugins }).split('\n');
+    expect(lines.slice(1)).toEqual([
+      'Plugin issues: 2 files',
+      'Plugin dump\\u001b[2J: FAILED (it ended with exit code 9)',
+    ]);
+    expect(summary('backup', { shortId: 'ab', plugins: [] })).not.toContain('Plugin');
+  });
+
   it('results of an unknown shape are shown as far as they are understood, and never throw', () => {
     const kinds = [
       'backup',

@@ -1,5 +1,6 @@
 import type { FinishedJob } from '../job-outcome.ts';
 import { counted } from './counted.ts';
+import { renderDiff } from './diff-summary.ts';
 import {
   documentField,
   type LooseDocument,
@@ -7,10 +8,13 @@ import {
   numberField,
   textField,
 } from './document-fields.ts';
+import { renderForget } from './forget-summary.ts';
 import { formatBytes } from './format-bytes.ts';
 import { formatDuration } from './format-time.ts';
 import { printable } from './printable.ts';
 import { renderRecovery } from './recovery-summary.ts';
+import { renderDelete, renderPrune, renderReconcile } from './repository-summary.ts';
+import { renderCoverage, renderDiscovered } from './source-summary.ts';
 import { type Column, renderTable } from './table.ts';
 
 /** The end of a job in words, for stdout; '' where there is nothing to say. Errors are shown elsewhere. */
@@ -26,6 +30,18 @@ const RENDERERS: Readonly<
 > = {
   backup: renderBackup,
   restore: renderRestore,
+  stage: (result) => {
+    const id = textField(result, 'pendingId') ?? '';
+    const snapshot = (textField(result, 'snapshotId') ?? '').slice(0, 8);
+    return `Staged snapshot ${snapshot} as ${id}: ${formatBytes(numberField(result, 'bytes') ?? 0)}. Put it in place: holdfast restore apply ${id}`;
+  },
+  apply: (result) => {
+    const restores = listField(result, 'restores');
+    const lines = restores.map(
+      (each) => `Put staged snapshot ${(textField(each, 'snapshotId') ?? '').slice(0, 8)} in place`,
+    );
+    return lines.length === 0 ? 'Nothing was put in place.' : lines.join('\n');
+  },
   recover: renderRecovery,
   verify: (result) => {
     const verified = listField(result, 'verified');
@@ -40,14 +56,45 @@ const RENDERERS: Readonly<
     const read = figure('readBytes') > 0 ? `, ${formatBytes(figure('readBytes'))} read` : '';
     return `The repository is sound: ${counted(figure('snapshots'), 'snapshot')} in ${counted(figure('packs'), 'pack')}${read}.`;
   },
+  forget: renderForget,
+  prune: renderPrune,
+  delete: renderDelete,
+  coverage: renderCoverage,
+  discover: renderDiscovered,
+  diff: renderDiff,
+  maintain: renderMaintain,
+  init: (result) => `There is a repository in ${printable(textField(result, 'path') ?? '')}`,
+  hook: (result) =>
+    `The hook ended well after ${formatDuration(numberField(result, 'durationMs') ?? 0)}.`,
+  plugin: (result) =>
+    `The plugin would collect ${counted(numberField(result, 'files') ?? 0, 'file')}, ${formatBytes(numberField(result, 'bytes') ?? 0)}.`,
+  annotate: (result) =>
+    `Changed the notes of ${counted(listField(result, 'snapshots').length, 'snapshot')}.`,
+  reseal: (result) =>
+    `Snapshot ${(textField(result, 'snapshotId') ?? '').slice(0, 8)} verifies; its notes were replaced.`,
   rebuild: (result) => {
     const snapshots = numberField(result, 'snapshots');
     return snapshots === null
       ? 'The catalog was rebuilt.'
       : `The catalog was rebuilt: ${counted(snapshots, 'snapshot')}.`;
   },
-  reconcile: () => 'Leftovers of interrupted work were dealt with.',
+  reconcile: renderReconcile,
 };
+
+function renderMaintain(result: LooseDocument): string {
+  const figure = (name: string): number => numberField(result, name) ?? 0;
+  const database = printable(textField(result, 'database') ?? '');
+  switch (textField(result, 'action')) {
+    case 'statistics':
+      return `${database}: ${formatBytes(figure('bytes'))}, ${figure('pageCount')} pages of ${figure('pageBytes')} bytes, ${textField(result, 'journalMode')}, WAL ${formatBytes(figure('walBytes'))}`;
+    case 'checkpoint':
+      return result['busy'] === true
+        ? `${database} is in use: ${figure('checkpointed')} of ${figure('frames')} frames are in.`
+        : `${database}: ${figure('checkpointed')} of ${figure('frames')} frames are in.`;
+    default:
+      return `${database}: the planner's statistics are up to date.`;
+  }
+}
 
 function renderDrill(drill: LooseDocument): string {
   const figure = (name: string): number => numberField(drill, name) ?? 0;
@@ -79,7 +126,16 @@ function renderBackup(result: LooseDocument): string {
     `skew ${formatDuration(numberField(result, 'skewMs') ?? 0)}`,
     ...flaws,
   ];
-  return printable(`Snapshot ${id} of ${textField(result, 'sourceId') ?? '?'}: ${what.join(', ')}`);
+  const summary = `Snapshot ${id} of ${textField(result, 'sourceId') ?? '?'}: ${what.join(', ')}`;
+  return [summary, ...listField(result, 'plugins').map(renderPlugin)].map(printable).join('\n');
+}
+
+function renderPlugin(plugin: LooseDocument): string {
+  const outcome =
+    plugin['ok'] === true
+      ? counted(numberField(plugin, 'files') ?? 0, 'file')
+      : `FAILED (${textField(plugin, 'reason') ?? 'unknown'})`;
+  return `Plugin ${textField(plugin, 'name') ?? '?'}: ${outcome}`;
 }
 
 const ENTRY_COLUMNS: readonly Column<LooseDocument>[] = [
@@ -99,14 +155,17 @@ function renderRestore(result: LooseDocument, color: boolean): string {
   const isDryRun = result['dryRun'] === true;
   const totals = documentField(result, 'totals') ?? result;
   const figure = (name: string): number => numberField(totals, name) ?? 0;
-  const parts = ['created', 'overwritten', 'unchanged', 'skipped'].map(
-    (name) => `${figure(name)} ${name}`,
-  );
+  const names = ['created', 'overwritten', 'unchanged', 'skipped'];
+  if (figure('deleted') > 0) names.push('deleted');
+  const parts = names.map((name) => `${figure(name)} ${name}`);
   parts.push(formatBytes(figure(isDryRun ? 'bytesPlanned' : 'bytesWritten')));
   const lines = isDryRun ? [renderTable(ENTRY_COLUMNS, listField(result, 'entries'), color)] : [];
   const omitted = figure('entriesOmitted');
   if (isDryRun && omitted > 0) lines.push(`and ${counted(omitted, 'entry', 'entries')} more`);
   lines.push(`${isDryRun ? 'Would restore' : 'Restored'} snapshot ${id}: ${parts.join(', ')}`);
+  const planId = textField(result, 'planId');
+  if (isDryRun && planId !== null)
+    lines.push(`Carry it out just so: holdfast restore --plan ${planId}`);
   const quarantine = textField(result, 'quarantineId');
   if (quarantine !== null) lines.push(`What was replaced is in quarantine: ${quarantine}`);
   const before = textField(result, 'preRestoreSnapshotId');

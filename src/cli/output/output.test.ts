@@ -63,7 +63,7 @@ describe('printable()', () => {
 });
 
 describe('renderTable()', () => {
-  it('aligns columns by what is seen and leaves no trailing space', () => {
+  it('F58: aligns columns by what is seen and leaves no trailing space', () => {
     const table = renderTable(
       [
         { title: 'NAME', cell: (row: { name: string; size: number }) => row.name },
@@ -121,6 +121,7 @@ function recordingTerminal(animated: boolean): { terminal: Terminal; written: ()
     color: false,
     noteColor: false,
     interactive: false,
+    read: async () => '',
     ask: async () => '',
   };
   return { terminal, written: () => written };

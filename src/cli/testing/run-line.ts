@@ -44,6 +44,7 @@ export async function runLine(
     color: false,
     noteColor: false,
     interactive: answer !== null,
+    read: async () => answer ?? '',
     ask: async (question) => {
       stderr += question;
       return answer ?? '';

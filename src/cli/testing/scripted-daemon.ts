@@ -31,6 +31,7 @@ const GREETING = {
   version: '0.0.0',
   pid: process.pid,
   ready: true,
+  host: { name: 'host', os: 'linux', arch: 'x64' },
   capabilities: [],
 };
 
@@ -62,7 +63,10 @@ export async function startScriptedDaemon(
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
-    createInterface({ input: socket }).on('line', (line) => void respond(socket, line));
+    createInterface({ input: socket })
+      .on('line', (line) => void respond(socket, line))
+      // A client that left: the socket's own listener deals with it.
+      .on('error', () => {});
   });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   return {
@@ -97,6 +101,9 @@ export function scriptedJob(fields: Partial<JobDocument>): JobDocument {
     result: null,
     error: null,
     workerPid: null,
+    scheduleId: null,
+    scheduledAt: null,
+    attempt: 1,
     ...fields,
   };
 }

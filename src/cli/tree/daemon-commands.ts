@@ -31,20 +31,27 @@ export function addDaemonCommands(program: Command, perform: Perform): void {
     .argument('[root...]')
     .action(perform(async () => (await import('../commands/doctor-probe.ts')).run));
   program
+    .command('stop')
+    .description('ask the daemon to stop')
+    .action(perform(async () => (await import('../commands/daemon-control.ts')).stop));
+  program
+    .command('restart')
+    .description('ask the daemon to stop so that its supervisor starts it again')
+    .action(perform(async () => (await import('../commands/daemon-control.ts')).restart));
+  program
+    .command('update-info')
+    .description('whether a newer version was announced on this host')
+    .action(perform(async () => (await import('../commands/daemon-control.ts')).updateInfo));
+  program
     .command('watch')
     .description('print what happens, as it happens')
     .action(perform(async () => (await import('../commands/watch.ts')).run));
-  program
-    .command('settings')
-    .description('the configuration in effect')
-    .action(perform(async () => (await import('../commands/sources.ts')).settings));
   program
     .command('version')
     .description('the version of this client')
     .action(perform(async () => (await import('../commands/version.ts')).run));
   addHealthCommands(program, perform);
   addServiceCommands(program, perform);
-  addSourceCommands(program, perform);
 }
 
 function addHealthCommands(program: Command, perform: Perform): void {
@@ -79,21 +86,6 @@ function addServiceCommands(program: Command, perform: Perform): void {
     .action(perform(async () => (await import('../commands/service-print.ts')).run));
 }
 
-function addSourceCommands(program: Command, perform: Perform): void {
-  const source = program.command('source').description('the protected applications');
-  addPaging(source.command('list', { isDefault: true }).description('all of them')).action(
-    perform(async () => (await import('../commands/sources.ts')).list),
-  );
-  source
-    .command('show')
-    .description('one of them: databases, rules, schedules')
-    .argument('<source>')
-    .action(perform(async () => (await import('../commands/sources.ts')).show));
-  addPaging(program.command('schedule').description('schedules, the next due first'))
-    .option('--source <source>', 'of this source only')
-    .action(perform(async () => (await import('../commands/sources.ts')).schedules));
-}
-
 /** Jobs and what restores and repairs set aside. */
 export function addRecordCommands(program: Command, perform: Perform): void {
   addPaging(program.command('jobs').description('jobs, newest first'))
@@ -108,7 +100,12 @@ export function addRecordCommands(program: Command, perform: Perform): void {
     )
     .option('--kind <kind>', 'of this kind: backup, restore, recover, verify, drill, check')
     .option('--source <source>', 'of this source only')
+    .option('--statistics', 'how those of each kind ended, and how long they took')
     .action(perform(async () => (await import('../commands/jobs.ts')).list));
+  program
+    .command('progress')
+    .description('what is being done now')
+    .action(perform(async () => (await import('../commands/progress.ts')).run));
   const job = program.command('job').description('one job');
   job
     .command('show', { isDefault: true })
@@ -127,6 +124,12 @@ export function addRecordCommands(program: Command, perform: Perform): void {
     .argument('<id>')
     .option('-f, --follow', 'until it is finished')
     .option('--from <seq>', 'from this line on', wholeNumber(1, Number.MAX_SAFE_INTEGER), 1)
+    .addOption(
+      new Option('--format <format>', 'lines of text, or a document per line').choices([
+        'txt',
+        'ndjson',
+      ]),
+    )
     .action(perform(async () => (await import('../commands/job-logs.ts')).run));
 
   const quarantine = program

@@ -1,7 +1,12 @@
 import { type Command, Option } from 'commander';
-import { collect, dataSubset } from '../option-parsers.ts';
+import { collect, dataSubset, isoTime, wholeNumber } from '../option-parsers.ts';
 import type { Perform } from './command-adapter.ts';
 import { addPaging } from './paging.ts';
+import { addRestoreCommands } from './restore-commands.ts';
+import {
+  addSnapshotContentCommands,
+  addSnapshotNoteCommands,
+} from './snapshot-content-commands.ts';
 
 /** Snapshots and the repository that holds them. */
 export function addSnapshotCommands(program: Command, perform: Perform): void {
@@ -16,12 +21,39 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
     )
     .option('--tag <tag>', 'tag the snapshot (repeatable)', collect)
     .option('--reason <text>', 'why, for whoever reads the list')
+    .option(
+      '--read-limit <bytes>',
+      'read the repository at most this fast; 0: no bound',
+      wholeNumber(0, 2 ** 50),
+    )
+    .option(
+      '--write-limit <bytes>',
+      'write it at most this fast, per second; 0: no bound',
+      wholeNumber(0, 2 ** 50),
+    )
     .option('--wait', 'follow the job to its end; the default')
     .option('--no-wait', 'end as soon as the job is accepted')
     .action(perform(async () => (await import('../commands/backup.ts')).run));
   addPaging(program.command('snapshots').description('snapshots, newest first'))
     .argument('[source]', 'of this source only')
+    .addOption(new Option('--type <type>', 'of this type').choices(['full', 'config', 'data']))
+    .addOption(
+      new Option('--origin <origin>', 'taken because of this').choices([
+        'manual',
+        'schedule',
+        'change',
+        'pre-restore',
+        'pre-migrate',
+        'recovery',
+      ]),
+    )
+    .option('--tag <tag>', 'with this tag')
+    .option('--pinned', 'only pinned ones')
     .option('--good', 'only those whose databases all passed their check')
+    .option('--verified', 'only those whose newest verification passed')
+    .option('--since <time>', 'captured then or later, such as 2026-01-31T12:00:00Z', isoTime)
+    .option('--until <time>', 'captured then or earlier', isoTime)
+    .option('--text <text>', 'with this in the reason')
     .action(perform(async () => (await import('../commands/snapshots.ts')).list));
   program
     .command('show')
@@ -62,10 +94,29 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
       dataSubset,
     )
     .action(perform(async () => (await import('../commands/check.ts')).run));
+  addSnapshotContentCommands(program, perform);
+  addSnapshotNoteCommands(program, perform);
   addRepositoryCommands(program, perform);
 }
 
 function addRepositoryCommands(program: Command, perform: Perform): void {
+  program
+    .command('delete')
+    .description('remove snapshots; their data stays until a prune')
+    .argument('<id...>', 'ids or unique prefixes')
+    .option('--force', 'also the last known good one of a source')
+    .option('-y, --yes', 'do not ask')
+    .option('--wait', 'follow the job to its end; the default')
+    .option('--no-wait', 'end as soon as the job is accepted')
+    .action(perform(async () => (await import('../commands/delete.ts')).run));
+  program
+    .command('prune')
+    .description('give back the space of what no snapshot needs')
+    .option('--dry-run', 'only tell how much')
+    .option('-y, --yes', 'do not ask')
+    .option('--wait', 'follow the job to its end; the default')
+    .option('--no-wait', 'end as soon as the job is accepted')
+    .action(perform(async () => (await import('../commands/prune.ts')).run));
   const repository = program.command('repository').description('the folder that holds snapshots');
   repository
     .command('stats', { isDefault: true })
@@ -85,6 +136,19 @@ function addRepositoryCommands(program: Command, perform: Perform): void {
     )
     .action(perform(async () => (await import('../commands/check.ts')).run));
   repository
+    .command('locks')
+    .description('who writes at this moment, and who reads which snapshot')
+    .action(perform(async () => (await import('../commands/repository-locks.ts')).locks));
+  repository
+    .command('unlock')
+    .description('remove leases whose process is gone; locks need none, they end with theirs')
+    .action(perform(async () => (await import('../commands/repository-locks.ts')).unlock));
+  repository
+    .command('reconcile')
+    .description('adopt or set aside what the catalog does not know')
+    .option('--dry-run', 'only list it')
+    .action(perform(async () => (await import('../commands/repository-locks.ts')).reconcile));
+  repository
     .command('rebuild')
     .description('make the catalog anew from packs and manifests')
     .action(perform(async () => (await import('../commands/repository.ts')).rebuild));
@@ -92,42 +156,7 @@ function addRepositoryCommands(program: Command, perform: Perform): void {
 
 /** Bringing data back. */
 export function addRecoveryCommands(program: Command, perform: Perform): void {
-  program
-    .command('restore')
-    .description('bring a snapshot, or part of it, back to disk')
-    .argument('<id>', 'id, unique prefix of it, or latest')
-    .option('--source <source>', 'which source latest means')
-    .option('--to <directory>', 'lay it out in this directory')
-    .option('--in-place', 'replace the files where they came from')
-    .option('--path <path>', 'only this path of the snapshot (repeatable)', collect)
-    .addOption(
-      new Option('--class <class...>', 'only roots of this class').choices([
-        'data',
-        'config',
-        'extra',
-      ]),
-    )
-    .addOption(
-      new Option('--overwrite <when>', 'what happens to files that are there').choices([
-        'always',
-        'if-changed',
-        'if-newer',
-        'never',
-      ]),
-    )
-    .addOption(
-      new Option('--check <depth>', 'how restored databases are checked').choices([
-        'none',
-        'quick',
-        'full',
-      ]),
-    )
-    .option('--no-checkpoint', 'in place: take no snapshot of what is replaced')
-    .option('--dry-run', 'only show what would be done')
-    .option('-y, --yes', 'do not ask')
-    .option('--wait', 'follow the job to its end; the default')
-    .option('--no-wait', 'end as soon as the job is accepted')
-    .action(perform(async () => (await import('../commands/restore.ts')).run));
+  addRestoreCommands(program, perform);
   program
     .command('recover')
     .description('check databases and repair or roll back those that are corrupt')

@@ -30,7 +30,7 @@ describe('what bounds make of a quarantine', () => {
     expect(expired({ minFreeBytes: 115 }, { freeBytes: 100 })).toEqual(['a', 'b']);
   });
 
-  it('what must be kept is kept, and the next oldest goes in its place', () => {
+  it('F34: what must be kept is kept, and the next oldest goes in its place', () => {
     expect(expired({ maxCount: 3 }, { keep: ['a'] })).toEqual(['b']);
     expect(expired({ maxCount: 0 }, { keep: ['a', 'c'] })).toEqual(['b', 'd']);
     expect(expired({ maxAgeMs: HOUR_MS }, { keep: ['a', 'b', 'c', 'd'] })).toEqual([]);

@@ -83,7 +83,7 @@ describe('performSwap', () => {
     expect(await readdir(swapsHome(request.stateDirectory))).not.toContain(result.id);
   });
 
-  it('never replays the stale WAL of the replaced database', async () => {
+  it('Z-D5: never replays the stale WAL of the replaced database', async () => {
     await swap(scenario.request);
     const rows = rowsOf(join(scenario.data, 'app.db'));
     expect(rows).toHaveLength(301);

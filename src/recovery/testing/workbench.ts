@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { SourceSettings } from '../../config/settings.ts';
+import { testSource } from '../../config/testing/settings.ts';
 import { type Activity, quietActivity } from '../../kernel/activity.ts';
 import { isoTime, systemClock } from '../../kernel/clock.ts';
 import { databaseFingerprint } from '../../sqlite/fingerprint.ts';
@@ -40,30 +41,9 @@ export class Workbench {
     this.data = join(directory, 'data');
     this.state = join(directory, 'state');
     this.repository = join(directory, 'repository');
-    this.source = {
-      id: 'app',
-      name: 'app',
+    this.source = testSource({
       roots: [{ class: 'data', name: null, path: this.data, required: true }],
-      exclude: [],
-      databases: { depth: 0, check: 'quick' },
-      watch: {
-        enabled: false,
-        quietMs: 0,
-        maxWaitMs: 0,
-        minGapMs: 0,
-        pollMs: 0,
-        usePolling: false,
-      },
-      schedules: [],
-      recovery: {
-        onBoot: 'recover',
-        deadlineMsPerGigabyte: 30_000,
-        allowPartial: true,
-        maxLossRows: null,
-        maxSnapshotAgeMs: null,
-      },
-      assertions: [],
-    };
+    });
   }
 
   static async create(): Promise<Workbench> {

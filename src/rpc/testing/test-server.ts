@@ -29,6 +29,7 @@ export const HELLO = {
   version: '0.0.0',
   pid: process.pid,
   ready: true,
+  host: { name: 'host', os: 'linux', arch: 'x64' },
   capabilities: [],
 };
 

@@ -1,5 +1,6 @@
 import Database from 'better-sqlite3';
 import { durableStepSync } from '../../files/durable-steps.ts';
+import { createPrivateFile } from '../../files/private-file.ts';
 import { cannot, messageOf, systemCode } from '../../kernel/errors.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
 import {
@@ -14,6 +15,12 @@ import {
   SCHEMA,
 } from './catalog-schema.ts';
 
+const ADD_OBJECT =
+  'INSERT INTO objects (id, pack, offset, stored, plain, kind, base) VALUES (?, ?, ?, ?, ?, ?, ?)';
+const RELOCATE_OBJECT = `${ADD_OBJECT}
+  ON CONFLICT (id) DO UPDATE SET pack = excluded.pack, offset = excluded.offset,
+    stored = excluded.stored, plain = excluded.plain, kind = excluded.kind, base = excluded.base`;
+
 const bytesOf = (id: string): Buffer => Buffer.from(id, 'hex');
 
 /**
@@ -26,6 +33,8 @@ export class Catalog {
   readonly #find: Database.Statement<[Buffer], ObjectRow>;
   readonly #addObject: Database.Statement<unknown[]> | null;
   #damaged = false;
+  #changes = 0;
+  #counted: { readonly version: string; readonly counts: ObjectCounts } | null = null;
 
   private constructor(path: string, database: Database.Database) {
     this.path = path;
@@ -38,7 +47,7 @@ export class Catalog {
     this.#addObject = database.readonly
       ? null
       : database.prepare(
-          `INSERT INTO objects (id, pack, offset, stored, plain, kind, base) VALUES (?, ?, ?, ?, ?, ?, ?)
+          `${ADD_OBJECT}
            ON CONFLICT (id) DO UPDATE SET pack = excluded.pack, offset = excluded.offset,
              stored = excluded.stored, plain = excluded.plain, kind = excluded.kind, base = NULL
            WHERE objects.base IS NOT NULL AND excluded.base IS NULL`,
@@ -71,6 +80,7 @@ export class Catalog {
 
   /** Creates an empty catalog in a new file. */
   static create(path: string, repositoryId: string): Catalog {
+    if (path !== PRIVATE) createPrivateFile(path);
     const database = new Database(path, { timeout: 10_000 });
     if (path !== PRIVATE) database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
@@ -98,24 +108,44 @@ export class Catalog {
     return row === undefined ? null : locationOf(row);
   }
 
-  /** Adds a pack with its records in one transaction. */
-  addPack(name: string, bytes: number, entries: readonly PackEntry[]): void {
+  /** Adds a pack with its records in one transaction. `relocates`: its copies are the ones to read from now on. */
+  addPack(
+    name: string,
+    bytes: number,
+    entries: readonly PackEntry[],
+    { relocates = false }: { readonly relocates?: boolean } = {},
+  ): void {
+    const add = relocates ? this.#database.prepare(RELOCATE_OBJECT) : this.#addObject!;
     this.#commit(() => {
-      const { lastInsertRowid: number } = this.#database
-        .prepare('INSERT INTO packs (name, bytes) VALUES (?, ?)')
+      // A pack that an interrupted rewrite left has been adopted already when the rewrite is repeated.
+      this.#database
+        .prepare('INSERT OR IGNORE INTO packs (name, bytes) VALUES (?, ?)')
         .run(bytesOf(name), bytes);
+      const number = this.#packNumber(name);
       for (const { id, base, kind, offset, storedBytes, plainBytes } of entries) {
-        this.#addObject!.run(
-          bytesOf(id),
-          number,
-          offset,
-          storedBytes,
-          plainBytes,
-          KIND_NUMBERS[kind],
-          base === null ? null : bytesOf(base),
-        );
+        const baseBytes = base === null ? null : bytesOf(base);
+        const kindNumber = KIND_NUMBERS[kind];
+        add.run(bytesOf(id), number, offset, storedBytes, plainBytes, kindNumber, baseBytes);
       }
     });
+  }
+
+  /** Forgets a pack and those of its records that are not read from elsewhere, in one transaction. */
+  dropPack(name: string, entries: readonly PackEntry[]): void {
+    this.#commit(() => {
+      const number = this.#packNumber(name);
+      const drop = this.#database.prepare('DELETE FROM objects WHERE id = ? AND pack = ?');
+      for (const { id } of entries) drop.run(bytesOf(id), number);
+      this.#database.prepare('DELETE FROM packs WHERE number = ?').run(number);
+    });
+  }
+
+  #packNumber(name: string): number | null {
+    return (
+      this.#database
+        .prepare<[Buffer], { number: number }>('SELECT number FROM packs WHERE name = ?')
+        .get(bytesOf(name))?.number ?? null
+    );
   }
 
   /** True from `beginLoading` to `endLoading`, through crashes: deltas may lack their base. */
@@ -196,14 +226,22 @@ export class Catalog {
     );
   }
 
-  dropSnapshot(id: string): void {
-    this.#commit(() =>
-      this.#database.prepare('DELETE FROM snapshots WHERE id = ?').run(bytesOf(id)),
-    );
+  dropSnapshots(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    this.#commit(() => {
+      const drop = this.#database.prepare('DELETE FROM snapshots WHERE id = ?');
+      for (const id of ids) drop.run(bytesOf(id));
+    });
   }
 
+  /** Looks at every object once for each change that anybody made to the catalog. */
   counts(): ObjectCounts {
-    return this.#guard(() => this.#counts());
+    return this.#guard(() => {
+      // Changes of other connections, and of this one.
+      const version = `${this.#database.pragma('data_version', { simple: true })}:${this.#changes}`;
+      if (this.#counted?.version !== version) this.#counted = { version, counts: this.#counts() };
+      return this.#counted.counts;
+    });
   }
 
   #counts(): ObjectCounts {
@@ -226,6 +264,7 @@ export class Catalog {
   }
 
   #commit<T>(run: () => T): T {
+    this.#changes += 1;
     return this.#guard(() => commit(this.path, this.#database, run));
   }
 

@@ -3,7 +3,7 @@ import { type Layout, packPath } from '../layout.ts';
 import { readPackIndex } from '../packs/pack-index.ts';
 import { Catalog } from './catalog.ts';
 import type { Location } from './catalog-schema.ts';
-import { loadPacks } from './load-packs.ts';
+import { listPacks, loadPacks } from './load-packs.ts';
 
 /**
  * Finds records through `catalog.db`, and where that is unusable or contradicted, through the packs' own
@@ -105,11 +105,20 @@ export class ObjectIndex {
   }
 
   async #loadNewFooters(): Promise<void> {
-    const catalog = this.#footers ?? Catalog.temporary(this.#repositoryId);
-    await loadPacks(catalog, this.#layout, (name) =>
+    // After a prune records may stand elsewhere: only a new index tells.
+    const gone = this.#footers !== null && (await hasLostPacks(this.#footers, this.#layout));
+    const catalog = gone ? null : this.#footers;
+    const index = catalog ?? Catalog.temporary(this.#repositoryId);
+    await loadPacks(index, this.#layout, (name) =>
       readPackIndex(this.#repositoryId, packPath(this.#layout, name)),
     );
-    if (this.#closed) catalog.close();
-    else this.#footers = catalog;
+    if (gone) this.#footers?.close();
+    if (this.#closed) index.close();
+    else this.#footers = index;
   }
+}
+
+async function hasLostPacks(catalog: Catalog, layout: Layout): Promise<boolean> {
+  const present = new Set(await listPacks(layout));
+  return catalog.packs().some(({ name }) => !present.has(name));
 }

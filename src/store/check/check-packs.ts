@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { beforeRead } from '../../files/bandwidth.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import { HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -83,6 +84,7 @@ export async function checkPackData(
   const where = shown(layout, path);
   let pack: Buffer;
   try {
+    await beforeRead((await stat(path)).size);
     pack = await readFile(path);
   } catch (error) {
     findings.error('PACK_DAMAGED', `it cannot be read: ${messageOf(error)}`, where);

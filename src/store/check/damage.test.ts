@@ -107,7 +107,7 @@ async function attempt(id: string): Promise<Buffer | HoldfastError> {
 }
 
 describe('one flipped byte', () => {
-  it('anywhere in a pack is reported by the check; reading gives the right bytes or an error, and other snapshots are read as before', async () => {
+  it('Z-22: anywhere in a pack is reported by the check; reading gives the right bytes or an error, and other snapshots are read as before', async () => {
     const file = packPath(layoutOf(path), packs[0]!);
     const sound = await readFile(file);
     expect(sound.length).toBeLessThan(1000);
@@ -132,7 +132,7 @@ describe('one flipped byte', () => {
     expect((await check()).findings).toEqual([]);
   });
 
-  it('anywhere in a manifest is reported; the snapshot is refused, the others are not', async () => {
+  it('Z-22, T-09, T-D16: anywhere in a manifest is reported; the snapshot is refused, the others are not', async () => {
     const { id } = committed[0]!;
     const file = manifestPath(layoutOf(path), id);
     const sound = await readFile(file);
@@ -197,7 +197,7 @@ describe('checkRepository()', () => {
     });
   });
 
-  it('reports a catalog that says what no pack says, and a foreign file only as a warning', async () => {
+  it('Z-43: reports a catalog that says what no pack says, and a foreign file only as a warning', async () => {
     const copy = await scratchFolder();
     await cp(path, copy.path, { recursive: true });
     const { default: Database } = await import('better-sqlite3');

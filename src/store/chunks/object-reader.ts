@@ -54,6 +54,8 @@ export class ObjectReader {
       try {
         return await this.#readAt(id, location);
       } catch (error) {
+        const moved = this.#index.find(id);
+        if (moved !== null && !sameLocation(location, moved)) return this.#readAt(id, moved);
         // The catalog may be wrong about it, or another pack may hold it too.
         const again = await this.#index.findAgain(id);
         if (again === null || sameLocation(location, again)) throw error;

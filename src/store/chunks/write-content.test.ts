@@ -141,7 +141,7 @@ describe('writeContent()', () => {
     expect(writer.statistics()).toMatchObject({ chunksNew: 2, chunksDelta: 0 });
   });
 
-  it('stops between blocks when it is cancelled', async () => {
+  it('Z-D25: stops between blocks when it is cancelled', async () => {
     const controller = new AbortController();
     let reads = 0;
     const attempt = writer.writeContent(

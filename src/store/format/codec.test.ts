@@ -35,7 +35,7 @@ describe('compress() and decompress()', () => {
 });
 
 describe('decompression bombs', () => {
-  it('brotli stops at the length that the record declares', async () => {
+  it('Z-D35: brotli stops at the length that the record declares', async () => {
     const bomb = brotliCompressSync(Buffer.alloc(128 * 1024 * 1024), {
       params: { [constants.BROTLI_PARAM_QUALITY]: 1 },
     });
@@ -45,7 +45,7 @@ describe('decompression bombs', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
   });
 
-  it('zstd never writes beyond the length that the record declares', async () => {
+  it('Z-D35: zstd never writes beyond the length that the record declares', async () => {
     const bomb = zstdBomb(256);
     const before = process.memoryUsage().rss;
     const attempt = async (): Promise<number> =>

@@ -94,7 +94,7 @@ describe('packs', () => {
     }
   });
 
-  it('cut anywhere are torn, and every record before the cut is found by scanning', () => {
+  it('Z-D6: cut anywhere are torn, and every record before the cut is found by scanning', () => {
     const { pack, bytes } = somePack(4);
     for (let length = 0; length < bytes.length; length += 1) {
       const torn = bytes.subarray(0, length);

@@ -56,7 +56,7 @@ const hostile: [string, string, () => string][] = [
 
 describe('a hostile manifest', () => {
   it.each(hostile)(
-    '%s is refused as %s, not listed, and stops nobody',
+    'T-09, T-D16, Z-43: %s is refused as %s, not listed, and stops nobody',
     async (_name, code, text) => {
       const id = await plant(text());
       const reader = await openReader(path);

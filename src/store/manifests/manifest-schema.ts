@@ -48,19 +48,23 @@ const database = z.strictObject({
   method: z.enum(['pinned', 'copied', 'unchanged']),
 });
 
+const skipReason = z.enum([
+  'excluded',
+  'own-files',
+  'special-file',
+  'unreadable',
+  'vanished',
+  'name-not-utf8',
+  'database-sidecar',
+  'other-root',
+  'path-too-long',
+  'not-included',
+  'too-large',
+]);
+
 const skipRecord = z.strictObject({
   path: z.string(),
-  reason: z.enum([
-    'excluded',
-    'own-files',
-    'special-file',
-    'unreadable',
-    'vanished',
-    'name-not-utf8',
-    'database-sidecar',
-    'other-root',
-    'path-too-long',
-  ]),
+  reason: skipReason,
   message: z.string().exactOptional(),
 });
 
@@ -95,6 +99,12 @@ const manifestSchema = z.strictObject({
   databases: z.array(database),
   skipped: z.array(skipRecord),
   skippedCount: count,
+  skippedByReason: z.partialRecord(skipReason, count).optional(),
+  notes: z.array(z.string()).optional(),
+  plugins: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), files: count })).optional(),
+  keys: z
+    .array(z.strictObject({ name: z.string(), fingerprint: z.string().nullable() }))
+    .optional(),
   changedWhileReading: z.array(z.string()),
   warnings: z.array(z.string()),
   sourceFingerprint: z.string(),
@@ -104,6 +114,7 @@ const manifestSchema = z.strictObject({
 const notesSchema = z.strictObject({
   tags: z.array(z.string()),
   pinned: z.boolean(),
+  resealedAt: time.optional(),
   verifications: z.array(
     z.strictObject({
       at: time,

@@ -64,12 +64,29 @@ export type SkipReason =
   | 'name-not-utf8'
   | 'database-sidecar'
   | 'other-root'
-  | 'path-too-long';
+  | 'path-too-long'
+  | 'not-included'
+  | 'too-large';
 
 export interface SkipRecord {
   readonly path: string;
   readonly reason: SkipReason;
   readonly message?: string;
+}
+
+/** How a plugin did. */
+export interface PluginRecord {
+  readonly name: string;
+  /** False: what it should have collected is not in the snapshot. */
+  readonly ok: boolean;
+  readonly files: number;
+}
+
+/** Tells whether a key at hand is the one that the snapshot's data was written with. */
+export interface KeyFingerprint {
+  readonly name: string;
+  /** 16 hex digits; null: the key could not be read. */
+  readonly fingerprint: string | null;
 }
 
 export interface SnapshotStatistics {
@@ -109,6 +126,14 @@ export interface Manifest {
   readonly skipped: readonly SkipRecord[];
   /** All skips, also those beyond the bound of `skipped`. */
   readonly skippedCount: number;
+  /** How many for each reason; absent in snapshots of before. */
+  readonly skippedByReason?: Readonly<Partial<Record<SkipReason, number>>> | undefined;
+  /** What is no fault, but worth knowing; absent in snapshots of before. */
+  readonly notes?: readonly string[] | undefined;
+  /** What plugins gave; absent where there were none. */
+  readonly plugins?: readonly PluginRecord[] | undefined;
+  /** Keys that the application needs beside its data: never the keys themselves. */
+  readonly keys?: readonly KeyFingerprint[] | undefined;
   readonly changedWhileReading: readonly string[];
   readonly warnings: readonly string[];
   /** `triggers` compare it to notice changes made while the daemon was down. */
@@ -129,6 +154,8 @@ export interface VerificationNote {
 export interface Notes {
   readonly tags: readonly string[];
   readonly pinned: boolean;
+  /** When a person had damaged notes replaced, or a failure struck out: such a snapshot never serves automatic recovery. */
+  readonly resealedAt?: string | undefined;
   readonly verifications: readonly VerificationNote[];
 }
 

@@ -5,8 +5,9 @@ import { type Layout, snapshotIdOf } from '../layout.ts';
 import type { SnapshotFilter, SnapshotSummary } from '../store.ts';
 import { EMPTY_NOTES, isCheckpoint, type Notes } from './manifest.ts';
 import { readManifestFileSync } from './manifest-file.ts';
-import { readNotesFile } from './notes-file.ts';
-import { compareSummaries, type FixedSummary, summarise, withNotes } from './summary.ts';
+import { newestFirst } from './newest-first.ts';
+import { NotesCache } from './notes-cache.ts';
+import { type FixedSummary, summarise, withNotes } from './summary.ts';
 
 const PREFIX_DIGITS_MIN = 4;
 
@@ -18,25 +19,36 @@ export class SnapshotList {
   readonly #layout: Layout;
   readonly #catalog: () => Catalog;
   readonly #known = new Map<string, FixedSummary>();
+  readonly #notes: NotesCache;
+  /** The ids that `#newestFirst` was made of, in the order of the folder. */
+  #listed: readonly string[] = [];
+  /** As they are without notes. */
+  #newestFirst: readonly SnapshotSummary[] = [];
+  /** Summaries that were made with these very notes. */
+  readonly #made = new WeakMap<Notes, SnapshotSummary>();
 
   constructor(layout: Layout, catalog: () => Catalog) {
     this.#layout = layout;
     this.#catalog = catalog;
+    this.#notes = new NotesCache(layout);
   }
 
   list(filter: SnapshotFilter = {}): SnapshotSummary[] {
     // Most snapshots have no notes: one listing spares a look for each of thousands.
     const noted = new Set(existsSync(this.#layout.notes) ? idsIn(this.#layout.notes) : []);
-    return this.#fixed()
+    const all = this.#sorted();
+    this.#notes.begin();
+    const notes = new Map([...noted].map((id) => [id, this.#notes.get(id)]));
+    this.#notes.end();
+    return all
       .filter(
         (summary) =>
           (filter.sourceId === undefined || summary.sourceId === filter.sourceId) &&
           (filter.origin === undefined || summary.origin === filter.origin) &&
           (filter.goodOnly !== true || summary.good),
       )
-      .sort(compareSummaries)
       .map((summary) =>
-        withNotes(summary, noted.has(summary.id) ? this.#notes(summary.id) : EMPTY_NOTES),
+        noted.has(summary.id) ? this.#noted(summary, notes.get(summary.id)!) : summary,
       );
   }
 
@@ -45,7 +57,7 @@ export class SnapshotList {
     const ids =
       reference === 'latest'
         ? this.#latest(sourceId)
-        : this.#fixed()
+        : this.#sorted()
             .map(({ id }) => id)
             .filter((id) => isPrefix(reference) && id.startsWith(reference));
     if (ids.length === 1) return ids[0]!;
@@ -68,18 +80,34 @@ export class SnapshotList {
   }
 
   #latest(sourceId: string | undefined): string[] {
-    const summaries = this.#fixed().filter(
+    const summaries = this.#sorted().filter(
       (summary) =>
         !isCheckpoint(summary) && (sourceId === undefined || summary.sourceId === sourceId),
     );
-    return summaries
-      .sort(compareSummaries)
-      .slice(0, 1)
-      .map(({ id }) => id);
+    return summaries.slice(0, 1).map(({ id }) => id);
   }
 
-  #fixed(): FixedSummary[] {
+  /** Newest first. */
+  #sorted(): readonly SnapshotSummary[] {
     const ids = listSnapshotIds(this.#layout);
+    if (!sameList(ids, this.#listed)) {
+      const fixed = newestFirst(this.#fixed(ids));
+      this.#newestFirst = fixed.map((summary) => withNotes(summary, EMPTY_NOTES));
+      // One that could not be read may be readable the next time.
+      this.#listed = this.#newestFirst.length === ids.length ? ids : [];
+    }
+    return this.#newestFirst;
+  }
+
+  #noted(summary: SnapshotSummary, notes: Notes | null): SnapshotSummary {
+    const known = notes === null ? undefined : this.#made.get(notes);
+    if (known?.id === summary.id) return known;
+    const made = withNotes(summary, notes);
+    if (notes !== null) this.#made.set(notes, made);
+    return made;
+  }
+
+  #fixed(ids: readonly string[]): FixedSummary[] {
     if (ids.some((id) => !this.#known.has(id))) this.#learnFromCatalog();
     return ids.flatMap((id) => this.#known.get(id) ?? this.#learnFromManifest(id) ?? []);
   }
@@ -107,15 +135,6 @@ export class SnapshotList {
       throw error;
     }
   }
-
-  #notes(id: string): Notes | null {
-    try {
-      return readNotesFile(this.#layout, id);
-    } catch (error) {
-      if (error instanceof HoldfastError) return null;
-      throw error;
-    }
-  }
 }
 
 export function listSnapshotIds(layout: Layout): string[] {
@@ -128,3 +147,6 @@ function idsIn(directory: string): string[] {
 
 const isPrefix = (reference: string): boolean =>
   /^[0-9a-f]+$/.test(reference) && reference.length >= PREFIX_DIGITS_MIN;
+
+const sameList = (left: readonly string[], right: readonly string[]): boolean =>
+  left.length === right.length && left.every((id, index) => id === right[index]);

@@ -5,7 +5,7 @@ import { isGood, type Manifest, type Notes } from './manifest.ts';
 /** What never changes about a snapshot's summary: kept as JSON in the catalog. */
 export type FixedSummary = Omit<
   SnapshotSummary,
-  'tags' | 'pinned' | 'verifiedAt' | 'verifiedLevel' | 'verifiedOk'
+  'tags' | 'pinned' | 'verifiedAt' | 'verifiedLevel' | 'verifiedOk' | 'resealed'
 >;
 
 export function summarise(id: string, manifest: Manifest): FixedSummary {
@@ -37,11 +37,6 @@ export function withNotes(fixed: FixedSummary, notes: Notes | null): SnapshotSum
     verifiedAt: newest?.at ?? null,
     verifiedLevel: newest?.level ?? null,
     verifiedOk: newest?.ok ?? null,
+    resealed: notes?.resealedAt !== undefined,
   };
-}
-
-/** Newest first by capturedAt, then id. */
-export function compareSummaries(left: FixedSummary, right: FixedSummary): number {
-  if (left.capturedAt !== right.capturedAt) return left.capturedAt < right.capturedAt ? 1 : -1;
-  return left.id < right.id ? -1 : 1;
 }

@@ -1,5 +1,6 @@
 import { closeSync, openSync, read } from 'node:fs';
 import { promisify } from 'node:util';
+import { beforeRead } from '../../files/bandwidth.ts';
 import { type Layout, packPath } from '../layout.ts';
 
 const readDescriptor = promisify(read);
@@ -27,6 +28,7 @@ export class PackFiles {
     const file = this.#take(pack);
     file.uses += 1;
     try {
+      await beforeRead(lengthBytes);
       const buffer = Buffer.allocUnsafe(lengthBytes);
       const { bytesRead } = await readDescriptor(file.descriptor, buffer, 0, lengthBytes, offset);
       return buffer.subarray(0, bytesRead);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { beforeWrite, isWriteLimited } from '../../files/bandwidth.ts';
 import { makeDirectory, renameDurably, syncFile } from '../../files/durable.ts';
 import { durableStep } from '../../files/durable-steps.ts';
 import { cannot } from '../../kernel/errors.ts';
@@ -18,6 +19,8 @@ export interface PackWriterOptions {
   readonly verifies: (fields: RecordFields) => boolean;
   /** Decodes a record and hashes the result. @throws when it does not hash to its id */
   readonly decode: (record: { fields: RecordFields; stored: Buffer }) => Promise<unknown>;
+  /** The records stand elsewhere already, and are to be read from the new packs. */
+  readonly relocates?: boolean;
 }
 
 /**
@@ -34,6 +37,7 @@ export class PackWriter {
   #room: Promise<void> = Promise.resolve();
   #failure: { error: unknown } | null = null;
   #sealedBytes = 0;
+  readonly #sealed: string[] = [];
 
   constructor(options: PackWriterOptions) {
     this.#options = options;
@@ -47,6 +51,11 @@ export class PackWriter {
   pendingRecord(id: string): { fields: RecordFields; stored: Buffer } | null {
     const pack = this.#pending.get(id);
     return pack?.record(id) ?? null;
+  }
+
+  /** Names of the packs written so far. */
+  get sealed(): readonly string[] {
+    return this.#sealed;
   }
 
   /** Bytes of packs written and being filled. */
@@ -117,18 +126,30 @@ export class PackWriter {
     });
     await makeDirectory(packDirectory(layout, name));
     await renameDurably(temporary, packPath(layout, name));
-    catalog.addPack(name, bytes, pack.entries);
+    catalog.addPack(name, bytes, pack.entries, { relocates: this.#options.relocates === true });
+    this.#sealed.push(name);
     this.#sealedBytes += bytes;
     for (const { id } of pack.entries) this.#pending.delete(id);
   }
 }
+
+/** What is written at once while there is a bound on writing. */
+const PIECE_BYTES = 256 * 1024;
 
 async function writeParts(
   handle: Awaited<ReturnType<typeof open>>,
   parts: readonly Buffer[],
 ): Promise<void> {
   const whole = Buffer.concat(parts);
-  const { bytesWritten } = await handle.write(whole);
+  const pieceBytes = isWriteLimited() ? PIECE_BYTES : whole.length;
+  let bytesWritten = 0;
+  while (bytesWritten < whole.length) {
+    const piece = whole.subarray(bytesWritten, bytesWritten + pieceBytes);
+    await beforeWrite(piece.length);
+    const written = (await handle.write(piece)).bytesWritten;
+    bytesWritten += written;
+    if (written < piece.length) break;
+  }
   if (bytesWritten !== whole.length) {
     throw cannot('NO_SPACE', 'write', 'pack', `${bytesWritten} of ${whole.length} bytes written`, {
       hint: 'Free some space and try again.',

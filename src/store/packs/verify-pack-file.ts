@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { beforeRead } from '../../files/bandwidth.ts';
 import { cannot } from '../../kernel/errors.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
@@ -19,6 +20,7 @@ export interface ExpectedPack {
  * @throws VERIFY_FAILED
  */
 export async function verifyPackFile(path: string, expected: ExpectedPack): Promise<void> {
+  await beforeRead((await stat(path)).size);
   const pack = await readFile(path);
   const entries = packIndexOf(expected.repositoryId, pack);
   const hash = createHash('sha256').update(pack).digest('hex');

@@ -135,7 +135,7 @@ async function inspectAfterCrash(path: string, moment: string): Promise<void> {
 const copyTemplate = (path: string): Promise<void> => cp(template, path, { recursive: true });
 
 describe('killed at a durable step', () => {
-  it('a commit leaves the old state or the new one, and can be repeated', {
+  it('T-D4, T-D5, T-16, F-D7, Z-D28: a commit leaves the old state or the new one, and can be repeated', {
     timeout: 600_000,
   }, async () => {
     await killAtSteps('commit', copyTemplate, async (path, moment) => {

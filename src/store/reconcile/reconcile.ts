@@ -8,6 +8,7 @@ import { readManifestFile } from '../manifests/manifest-file.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
 import { summarise } from '../manifests/summary.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
+import { finishRemovals } from '../removal/finish-removals.ts';
 import { cleanTemporary } from './clean-temporary.ts';
 import { openCatalog, replaceCatalog } from './open-catalog.ts';
 import { rescueTornPack } from './rescue-torn-pack.ts';
@@ -72,6 +73,7 @@ async function reconcileOnce(
       : wholeReader(layout, repositoryId);
     const packs = await loadPacks(catalog, layout, readIndex, options.signal);
     for (const name of packs.torn) await rescueTornPack(catalog, layout, repositoryId, name);
+    await finishRemovals(layout);
     const snapshots = await reconcileSnapshots(catalog, layout);
     const report: ReconcileReport = {
       temporaryRemoved,
@@ -152,6 +154,6 @@ async function reconcileSnapshots(
   }
   const folder = new Set(present);
   const snapshotsDropped = [...known.keys()].filter((id) => !folder.has(id));
-  for (const id of snapshotsDropped) catalog.dropSnapshot(id);
+  catalog.dropSnapshots(snapshotsDropped);
   return { snapshotsAdopted, snapshotsDropped, snapshotsUnreadable };
 }

@@ -6,12 +6,12 @@ import {
 } from '../../files/durable-steps.ts';
 import { quietActivity } from '../../kernel/activity.ts';
 import { systemClock } from '../../kernel/clock.ts';
-import { initRepository, openWriter, rebuildCatalog } from '../repository.ts';
+import { initRepository, openWriter, pruneRepository, rebuildCatalog } from '../repository.ts';
 import { fileEntry, manifestOf, sourceOf } from './manifests.ts';
 
 /**
  * Run in a process of its own, which a test ends at a durable step:
- * `<init|commit|rebuild> <repository> <image>`. Says how many steps there were.
+ * `<init|commit|rebuild|remove> <repository> <image>`. Says how many steps there were.
  */
 async function main([scenario, path, image]: string[]): Promise<number> {
   let steps = 0;
@@ -22,7 +22,24 @@ async function main([scenario, path, image]: string[]): Promise<number> {
   if (scenario === 'init') await initRepository(path!, { clock: systemClock });
   if (scenario === 'rebuild') await rebuildCatalog(path!, { clock: systemClock }, quietActivity());
   if (scenario === 'commit') await commit(path!, await readFile(image!));
+  if (scenario === 'remove') await removeAndPrune(path!);
   return steps;
+}
+
+/** Removes the oldest snapshot, then prunes. A run after one that was ended finds the removal done, or repeats it. */
+async function removeAndPrune(path: string): Promise<void> {
+  const writer = await openWriter(path, {
+    codec: 'brotli',
+    verifyWrites: 'all',
+    clock: systemClock,
+    lockWaitMs: 10_000,
+    purpose: 'remove scenario',
+  });
+  const snapshots = writer.reader.listSnapshots();
+  if (snapshots.length > 2) await writer.removeSnapshots([snapshots.at(-1)!.id]);
+  await writer.close();
+  const limits = { graceMs: 0, unusedShare: 0.1, dryRun: false, lockWaitMs: 10_000 };
+  await pruneRepository(path, { clock: systemClock, ...limits }, quietActivity());
 }
 
 async function commit(path: string, image: Buffer): Promise<void> {

@@ -95,8 +95,8 @@ export async function findEntryAt(
   return entry;
 }
 
-/** The tree of a root, or of the root that holds its files. */
-function rootTree(manifest: Manifest, root: ManifestRoot): string | null {
+/** The tree of a root, or of the root that holds its files; null where it was missing. */
+export function rootTree(manifest: Manifest, root: ManifestRoot): string | null {
   if (root.sameAs === null) return root.tree;
   return manifest.roots.find(({ prefix }) => prefix === root.sameAs)?.tree ?? null;
 }

@@ -1,4 +1,10 @@
-import type { ScheduleSettings, SourceSettings, WatchSettings } from '../../config/settings.ts';
+import type {
+  ScheduleDefinition,
+  ScheduleSettings,
+  SourceSettings,
+  WatchSettings,
+} from '../../config/settings.ts';
+import { testSource } from '../../config/testing/settings.ts';
 
 /** A source with one data root, watched with short times. */
 export function sourceSettings(
@@ -6,12 +12,8 @@ export function sourceSettings(
   watch: Partial<WatchSettings> = {},
   schedules: readonly ScheduleSettings[] = [],
 ): SourceSettings {
-  return {
-    id: 'app',
-    name: 'app',
+  return testSource({
     roots: [{ class: 'data', name: null, path, required: true }],
-    exclude: [],
-    databases: { depth: 0, check: 'quick' },
     watch: {
       enabled: true,
       quietMs: 200,
@@ -22,25 +24,25 @@ export function sourceSettings(
       ...watch,
     },
     schedules,
-    recovery: {
-      onBoot: 'recover',
-      deadlineMsPerGigabyte: 30_000,
-      allowPartial: true,
-      maxLossRows: null,
-      maxSnapshotAgeMs: null,
-    },
-    assertions: [],
-  };
+  });
 }
 
-export function interval(intervalMs: number, more: Partial<ScheduleSettings> = {}) {
+export function interval(intervalMs: number, more: Partial<ScheduleDefinition> = {}) {
   const trigger = { type: 'interval', intervalMs } as const;
-  return { ...SCHEDULE, trigger, ...more } satisfies ScheduleSettings;
+  return { ...SCHEDULE, trigger, ...more } satisfies ScheduleDefinition;
 }
 
-export function cron(expression: string, timeZone: string, more: Partial<ScheduleSettings> = {}) {
+export function cron(expression: string, timeZone: string, more: Partial<ScheduleDefinition> = {}) {
   const trigger = { type: 'cron', expression, timeZone } as const;
-  return { ...SCHEDULE, trigger, ...more } satisfies ScheduleSettings;
+  return { ...SCHEDULE, trigger, ...more } satisfies ScheduleDefinition;
 }
 
-const SCHEDULE = { id: 'backup', kind: 'backup', enabled: true, catchUp: 'one' } as const;
+const SCHEDULE = {
+  id: 'backup',
+  sourceId: 'app',
+  kind: 'backup',
+  enabled: true,
+  catchUp: 'one',
+  jitterMs: 0,
+  overlap: 'skip',
+} as const;

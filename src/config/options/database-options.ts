@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { type Options, withDefault } from '../option.ts';
+import { choice } from './option-shapes.ts';
+
+export const databaseOptions = {
+  depth: withDefault(z.number().int().min(0).max(32), 0, {
+    type: 'number',
+    help: 'How many levels below a data root boot checks and recovery look for databases; 0 is its top level. Snapshots recognise databases at any depth.',
+  }),
+  check: choice(
+    ['quick', 'full'],
+    'quick',
+    'How deeply each database is checked in every snapshot: `quick_check` or `integrity_check`.',
+  ),
+  optional: withDefault(
+    z.array(z.string().min(1).max(1024)).max(1024, 'expected at most 1024 patterns'),
+    [],
+    {
+      type: 'list of patterns',
+      help: 'Databases that may come and go: that one of them is missing is no warning.',
+    },
+  ),
+} satisfies Options;

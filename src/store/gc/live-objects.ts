@@ -1,0 +1,91 @@
+import Database from 'better-sqlite3';
+
+/** How an object was found to be needed: a tree, a chunk, or a node so many levels above chunks. */
+export type Role = 'tree' | 'chunk' | number;
+
+/** What a pack holds, as the catalog says. */
+export interface PackUse {
+  readonly name: string;
+  readonly bytes: number;
+  readonly liveObjects: number;
+  /** Records and their entries in the footer. */
+  readonly liveBytes: number;
+  readonly deadChunks: number;
+}
+
+/** Header, and entry in the footer. */
+const OVERHEAD_BYTES = 164;
+const roleNumber = (role: Role): number => (role === 'tree' ? -1 : role === 'chunk' ? 0 : role);
+const bytesOf = (id: string): Buffer => Buffer.from(id, 'hex');
+
+/**
+ * The objects that are needed, in a temporary table beside the catalog: memory stays bounded however many there
+ * are. An id names bytes, not a kind, so that what was seen as a chunk may still have to be walked as a tree.
+ */
+export class LiveObjects {
+  readonly #database: Database.Database;
+  readonly #add: Database.Statement<[Buffer, number]>;
+  readonly #has: Database.Statement<[Buffer]>;
+
+  constructor(catalogPath: string) {
+    this.#database = new Database(catalogPath, { readonly: true, timeout: 10_000 });
+    this.#database.pragma('temp_store = FILE');
+    this.#database.pragma('temp.cache_size = -16000');
+    this.#database.exec(
+      'CREATE TEMP TABLE live (id BLOB NOT NULL, role INTEGER NOT NULL, PRIMARY KEY (id, role)) WITHOUT ROWID',
+    );
+    this.#add = this.#database.prepare('INSERT OR IGNORE INTO temp.live VALUES (?, ?)');
+    this.#has = this.#database.prepare('SELECT 1 FROM temp.live WHERE id = ?');
+  }
+
+  /** False where it was known in this role. */
+  add(id: string, role: Role): boolean {
+    return this.#add.run(bytesOf(id), roleNumber(role)).changes > 0;
+  }
+
+  has(id: string): boolean {
+    return this.#has.get(bytesOf(id)) !== undefined;
+  }
+
+  /** A needed delta needs its base. */
+  addBases(): void {
+    this.#database.exec(
+      `INSERT OR IGNORE INTO temp.live
+         SELECT objects.base, 0 FROM temp.live JOIN objects ON objects.id = live.id
+         WHERE objects.base IS NOT NULL`,
+    );
+  }
+
+  /** One that is needed and that the catalog does not know; null where there is none. */
+  missing(): string | null {
+    const row = this.#database
+      .prepare<[], { id: Buffer }>(
+        'SELECT id FROM temp.live WHERE id NOT IN (SELECT id FROM objects) LIMIT 1',
+      )
+      .get();
+    return row?.id.toString('hex') ?? null;
+  }
+
+  packs(): PackUse[] {
+    return this.#database
+      .prepare<[], Omit<PackUse, 'name'> & { name: Buffer }>(
+        `SELECT packs.name, packs.bytes, coalesce(liveObjects, 0) AS liveObjects,
+           coalesce(liveBytes, 0) AS liveBytes, coalesce(deadChunks, 0) AS deadChunks
+         FROM packs LEFT JOIN (
+           SELECT pack, sum(isLive) AS liveObjects, sum(isLive * (stored + ${OVERHEAD_BYTES})) AS liveBytes,
+             sum(NOT isLive AND kind = 1) AS deadChunks
+           FROM (
+             SELECT pack, stored, kind,
+               EXISTS (SELECT 1 FROM temp.live WHERE live.id = objects.id) AS isLive
+             FROM objects
+           ) GROUP BY pack
+         ) AS held ON held.pack = packs.number ORDER BY packs.number`,
+      )
+      .all()
+      .map((row) => ({ ...row, name: row.name.toString('hex') }));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
