@@ -41,6 +41,11 @@ describe('schedules', () => {
       daemon = await sandbox.start();
       client = await sandbox.client();
     }
+    await expect
+      .poll(async () => (await scheduled(client)).some(({ status }) => status === 'succeeded'), {
+        timeout: 20_000,
+      })
+      .toBe(true);
     await sandbox.json(['schedule', 'pause']);
     const jobs = await scheduled(client);
     const ticks = jobs.map(({ scheduledAt }) => scheduledAt);
@@ -48,7 +53,6 @@ describe('schedules', () => {
     expect(jobs.every(({ scheduleId, kind }) => scheduleId === 'fast' && kind === 'backup')).toBe(
       true,
     );
-    expect(jobs.some(({ status }) => status === 'succeeded')).toBe(true);
 
     await stopChild(daemon.process, 'SIGTERM');
     daemon = await sandbox.start();

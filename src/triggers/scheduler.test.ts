@@ -1,8 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ScheduleDefinition } from '../config/settings.ts';
 import { testSource } from '../config/testing/settings.ts';
+import type { Timer } from '../kernel/clock.ts';
+import { silentLogger } from '../kernel/logger.ts';
 import { ScheduleFires } from '../state/schedule-fires.ts';
 import { ScheduleRecords } from '../state/schedule-records.ts';
+import { Scheduler } from './scheduler.ts';
+import { FakeClock } from './testing/fake-clock.ts';
 import { ScheduleDesk } from './testing/schedule-desk.ts';
 import { cron, interval, sourceSettings } from './testing/source-settings.ts';
 
@@ -241,4 +245,39 @@ describe('Scheduler', () => {
     await desk.clock.advance(HOUR_MS);
     expect(desk.jobs()).toMatchObject([{ kind: 'check', sourceId: null }]);
   });
+});
+
+/** A clock whose timers are a little early, as those of an operating system may be, and that goes on while it is read. */
+class EarlyClock extends FakeClock {
+  override nowMs(): number {
+    const nowMs = super.nowMs();
+    this.setWall(nowMs + 0.4);
+    return nowMs;
+  }
+
+  override after(delayMs: number, callback: () => void): Timer {
+    return super.after(delayMs - 0.6, callback);
+  }
+}
+
+it('M-D3: what becomes due while it is looked for is asked for at once, not half a minute later', async () => {
+  const clock = new EarlyClock(Date.UTC(2026, 0, 1));
+  let fired = 0;
+  const scheduler = new Scheduler({
+    store: { get: () => null, put: () => {}, retainOnly: () => {} },
+    fires: { has: () => false, insert: () => {}, forgetAfter: () => {}, retainOnly: () => {} },
+    clock,
+    logger: silentLogger,
+    submit: ({ alongside }) => {
+      fired += 1;
+      alongside('job');
+      return { id: 'job' };
+    },
+    isUnderWay: () => false,
+  });
+  const schedule = { ...interval(1_000), sourceId: 'app' };
+  scheduler.apply([schedule], [{ sourceId: 'app', scheduleId: schedule.id }]);
+  await clock.advance(5_000);
+  scheduler.stop();
+  expect(fired).toBeGreaterThanOrEqual(4);
 });

@@ -214,13 +214,14 @@ export class Scheduler {
 
   #wait(): void {
     const { clock } = this.#options;
-    const starts = this.#entries.flatMap(({ record: { nextDueAt }, plan }) =>
-      nextDueAt === null ? [] : plan.startOf(nextDueAt),
-    );
-    const untilDueMs =
-      starts.reduce((left, right) => Math.min(left, right), Infinity) - clock.nowMs();
-    // What is due already could not be asked for: not again at once.
-    const delayMs = untilDueMs > 0 ? Math.min(untilDueMs, LOOK_MS_MAX) : LOOK_MS_MAX;
+    const nowMs = clock.nowMs();
+    const starts = this.#entries.flatMap(({ record: { nextDueAt }, plan, refusal }) => {
+      const start = nextDueAt === null ? null : plan.startOf(nextDueAt);
+      // What is due and was refused is not asked for again at once; anything else became due during this look.
+      return start === null || (refusal !== null && start <= nowMs) ? [] : start;
+    });
+    const untilDueMs = starts.reduce((left, right) => Math.min(left, right), Infinity) - nowMs;
+    const delayMs = Math.max(0, Math.min(untilDueMs, LOOK_MS_MAX));
     this.#timer = clock.after(delayMs, () => this.#look(), { unref: true });
   }
 }
