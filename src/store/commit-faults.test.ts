@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { countSteps, failAtStep } from '../files/testing/dying-process.ts';
 import { checkRepository, openReader } from './repository.ts';
+import { fileEntry, sourceOf } from './testing/manifests.ts';
 import {
   activity,
   commitFile,
@@ -64,4 +66,24 @@ it('Z-D3: a write, sync or rename that fails at any step of a commit fails the c
     await dispose();
   }
   expect(failed).toBeGreaterThan(5);
+});
+
+it('F-D9: whoever meets the full disk first, what is thrown is that it is full, not that something is missing', async () => {
+  const noise = noiseBytes(18 * 1024 * 1024, 7);
+  const { path, dispose } = await scratchRepository();
+  // The first pack fills up, and fails, while the last chunks wait for room in the next one.
+  for (let chunks = 0; chunks < 12; chunks += 1) {
+    const bytes = noise.subarray(0, 17 * 1024 * 1024 + chunks * 65_536);
+    const writer = await writerOf(path);
+    const failing = failAtStep(1, 'ENOSPC', async () => {
+      const content = await writer.writeContent(sourceOf(bytes), null, activity);
+      for (let name = 0; name < 10_000; name += 1) {
+        await setImmediate();
+        await writer.writeTree([fileEntry(`file ${name}`, content)]);
+      }
+    });
+    await expect(failing, `${chunks} chunks`).rejects.toMatchObject({ code: 'ENOSPC' });
+    await writer.close();
+  }
+  await dispose();
 });

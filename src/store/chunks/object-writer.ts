@@ -60,7 +60,7 @@ export class ObjectWriter {
       return id;
     }
     while (this.#inFlight.size >= IN_FLIGHT_MAX) await Promise.race(this.#storing());
-    this.#throwFailure();
+    this.throwFailure();
     // Waiting may have let the same object in.
     if (this.has(id)) return this.put(kind, plain, predecessor);
     const storing = this.#store(id, kind, plain, predecessor)
@@ -75,7 +75,7 @@ export class ObjectWriter {
   /** Resolves when everything put so far was appended to a pack. @throws the first failure */
   async settle(): Promise<void> {
     await this.idle();
-    this.#throwFailure();
+    this.throwFailure();
   }
 
   /** Resolves when nothing goes on in the background any more, whether it failed or not. */
@@ -87,7 +87,8 @@ export class ObjectWriter {
     return [...this.#inFlight.values()].map(({ storing }) => storing);
   }
 
-  #throwFailure(): void {
+  /** @throws the first failure of anything put so far: it, not what is missing because of it, is what went wrong */
+  throwFailure(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
 

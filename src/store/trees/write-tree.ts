@@ -71,6 +71,7 @@ function assertStored(objects: ObjectWriter, items: readonly Item[]): void {
   for (const { name, needs } of items) {
     const missing = needs.find((id) => !objects.has(id));
     if (missing === undefined) continue;
+    objects.throwFailure();
     throw cannot(
       'REPO_CORRUPT',
       'store entry',
