@@ -42,41 +42,73 @@ export function openForSalvage(path: string): Database.Database {
 /**
  * Makes the tables, and the indexes that can refuse a row: rows of higher rank are inserted first, so that of two rows
  * that exclude each other the right one stays.
+ * @returns what tables are called whose definition says another name than the schema that holds it
  * @throws SQLITE_ERROR when a definition needs functions or collations that only the application has
  */
 export function createTables(
   database: Database.Database,
   traits: DatabaseTraits,
   schema: SalvageSchema,
-): void {
+): ReadonlyMap<string, string> {
   database.pragma(`page_size = ${traits.pageBytes}`);
   database.pragma(`encoding = '${traits.encoding}'`);
   database.pragma(`auto_vacuum = ${traits.autoVacuum}`);
   // Tables of SQLite's own, such as statistics, have reserved names.
   database.pragma('writable_schema = ON');
   database.exec('BEGIN');
-  for (const { sql } of [...schema.tables, ...schema.uniqueIndexes]) database.exec(sql!);
+  const renamed = new Map<string, string>();
+  for (const { name, sql } of schema.tables) {
+    const created = createTable(database, sql!);
+    if (created !== null && created.toLowerCase() !== name.toLowerCase())
+      renamed.set(name, created);
+  }
+  for (const { sql } of schema.uniqueIndexes) database.exec(sql!);
   database.exec('COMMIT');
   database.pragma('writable_schema = OFF');
   database.pragma(`user_version = ${traits.userVersion}`);
   database.pragma(`application_id = ${traits.applicationId}`);
+  return renamed;
+}
+
+/** The name of the table that a definition made; null where it made none. */
+function createTable(database: Database.Database, sql: string): string | null {
+  database.exec(sql);
+  const newest = `SELECT name FROM main.sqlite_schema 
+    WHERE type = 'table' AND name <> 'sqlite_sequence' ORDER BY rowid DESC LIMIT 1`;
+  return database.prepare<[], string>(newest).pluck().get() ?? null;
 }
 
 /**
  * Writes virtual tables into the schema without asking their modules, which would make their shadow tables again, and
  * rebuilds the full-text ones from their content.
+ * @returns those whose definition can be read; the others are left out
  */
 export function attachVirtualTables(
   database: Database.Database,
   virtualTables: readonly SchemaObject[],
-): void {
-  if (virtualTables.length === 0) return;
+): readonly SchemaObject[] {
+  if (virtualTables.length === 0) return [];
   database.pragma('writable_schema = ON');
   const add = database.prepare(
     `INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES('table', ?, ?, 0, ?)`,
   );
-  for (const { name, table, sql } of virtualTables) add.run(name, table, sql);
+  const sound = virtualTables.filter(({ sql }) => isParsed(sql!));
+  for (const { name, table, sql } of sound) add.run(name, table, sql);
   database.pragma('writable_schema = RESET');
+  return sound;
+}
+
+/** A definition that does not parse would make the whole schema unreadable. Its module is not asked. */
+function isParsed(sql: string): boolean {
+  const parser = new Database(':memory:');
+  try {
+    parser.prepare(sql);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    parser.close();
+  }
 }
 
 const FTS5 = /\busing\s+["'`[]?fts5\b/i;

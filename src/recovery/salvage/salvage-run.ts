@@ -66,11 +66,11 @@ export class SalvageRun {
     }
     const { database } = this.#target;
     const { signal } = this.#activity;
-    createTables(database, this.#traits(), schema);
+    const renamed = createTables(database, this.#traits(), schema);
     const sequences = this.#sequences(objects);
     let homelessRows = 0;
     await this.#target.inTransactions(async () => {
-      await this.#walkTables(schema);
+      await this.#walkTables(schema, renamed);
       homelessRows = await this.#placeDeferred();
       await adoptKeyedOrphans(this.#source, this.#snapshot, this.#keyedTables);
       await this.#fill(schema);
@@ -78,8 +78,8 @@ export class SalvageRun {
     this.#activity.progress({ phase: 'salvage: indexes' });
     writeSequences(database, [sequences, ...this.#snapshotSequences(schema)]);
     createRest(database, schema, signal);
-    attachVirtualTables(database, schema.virtualTables);
-    rebuildFullText(database, schema.virtualTables, signal);
+    const attached = attachVirtualTables(database, schema.virtualTables);
+    rebuildFullText(database, attached, signal);
     return this.#result(schema, sequences, homelessRows);
   }
 
@@ -119,7 +119,10 @@ export class SalvageRun {
     return [new Map([...known].filter(([name]) => names.has(name)))];
   }
 
-  async #walkTables({ tables }: SalvageSchema): Promise<void> {
+  async #walkTables(
+    { tables }: SalvageSchema,
+    renamed: ReadonlyMap<string, string>,
+  ): Promise<void> {
     const { pages, claims, header } = this.#source;
     const descends = (header?.schemaFormat ?? DESCENDING_FORMAT) >= DESCENDING_FORMAT;
     const { database } = this.#target;
@@ -127,7 +130,9 @@ export class SalvageRun {
     for (const { name, rootPage } of placed) {
       this.#activity.signal.throwIfAborted();
       this.#activity.progress({ phase: `salvage: ${name}` });
-      const shape = readTableShape(database, name)!;
+      const shape = readTableShape(database, renamed.get(name) ?? name);
+      if (shape === null)
+        throw cannot('RECOVERY_FAILED', 'salvage', name, 'its definition makes no table');
       if (shape.withoutRowid) {
         const table = new KeyedTable(this.#target, shape);
         this.#keyedTables.push(table);
