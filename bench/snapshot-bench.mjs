@@ -299,8 +299,7 @@ ${table(results)}
 Conditions: one database of ${mega(databaseBytes)} (${rows} rows of text and random bytes, one index), ${updates} random
 single-row updates between the second and third snapshot; whole commands timed once each, the page cache warm; bytes
 are what the repository directory grew by. Holdfast's times include the client and a running daemon's job, and its
-snapshots include SQLite's \`quick_check\`, its restore the same check again; no peer checks a database. restic
-encrypts, borg was run without encryption, \`.backup\` keeps whole copies and its check reads the newest alone.
+snapshots include SQLite's \`quick_check\`, on which its restore relies; no peer checks a database. restic encrypts, borg was run without encryption, \`.backup\` keeps whole copies and its check reads the newest alone.
 
 ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version};
 ${Object.values(versions)

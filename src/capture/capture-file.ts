@@ -1,13 +1,15 @@
 import type { BigIntStats } from 'node:fs';
-import { constants, type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity } from '../kernel/activity.ts';
+import { CHUNK_BYTES } from '../kernel/limits.ts';
 import { isDatabaseHeader } from '../sqlite/header.ts';
 import type { Content } from '../store/chunks/content.ts';
 import type { SkipRecord } from '../store/manifests/manifest.ts';
 import type { ContentSource, StoreWriter } from '../store/store.ts';
 import type { FileEntry } from '../store/trees/tree-entry.ts';
 import type { CaptureReport } from './capture-report.ts';
+import { isSameState, OPEN_FLAGS, readSmallFile } from './read-small-file.ts';
 import { type ListedEntry, skip, skipForError } from './select-files.ts';
 
 export interface FileContext {
@@ -38,10 +40,11 @@ export async function captureFile(
   before: Content | null,
   context: FileContext,
 ): Promise<CapturedFile> {
+  const small = isSmall(listed) ? await captureSmallFile(listed, before, context) : null;
+  if (small !== null) return small;
   let handle: FileHandle;
   try {
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    handle = await open(listed.path, flags);
+    handle = await open(listed.path, OPEN_FLAGS);
   } catch (error) {
     return { kind: 'skipped', skip: skipForError(listed.logicalPath, error) };
   }
@@ -61,6 +64,24 @@ export async function captureFile(
   } finally {
     await handle.close();
   }
+}
+
+/** At most one chunk. */
+export const isSmall = (listed: ListedEntry): boolean => listed.stat.size <= CHUNK_BYTES;
+
+/** Null for what is more than a small file that holds still. */
+async function captureSmallFile(
+  listed: ListedEntry,
+  before: Content | null,
+  context: FileContext,
+): Promise<CapturedFile | null> {
+  const small = readSmallFile(listed.path);
+  if (small === null) return null;
+  const { stat, bytes } = small;
+  if (bytes.length >= 16 && isDatabaseHeader(bytes.subarray(0, 16))) return { kind: 'database' };
+  if (context.fileBytesMax !== null && stat.size > context.fileBytesMax) return null;
+  const content = await store({ bytes: bytes.length, read: () => bytes }, before, context);
+  return { kind: 'file', entry: fileEntry(listed.name, stat, content, false) };
 }
 
 async function beginsAsDatabase(handle: FileHandle): Promise<boolean> {
@@ -158,12 +179,6 @@ async function readFrom(
     bytesRead += got.bytesRead;
   }
   return { bytesRead, buffer };
-}
-
-function isSameState(left: BigIntStats, right: BigIntStats): boolean {
-  return (
-    left.size === right.size && left.mtimeNs === right.mtimeNs && left.ctimeNs === right.ctimeNs
-  );
 }
 
 function fileEntry(name: string, stat: BigIntStats, content: Content, changed: boolean): FileEntry {

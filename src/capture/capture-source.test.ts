@@ -219,6 +219,36 @@ describe('captureSource() databases', () => {
     expect(third.manifest.sourceFingerprint).not.toBe(first.manifest.sourceFingerprint);
   });
 
+  it('many small files are captured each as itself, and of those in turn only the changed one is read', async () => {
+    mkdirSync(join(data, 'many'));
+    mkdirSync(join(data, 'same'));
+    const fileNames = Array.from(
+      { length: 40 },
+      (_, index) => `f${String(index).padStart(2, '0')}`,
+    );
+    for (const name of fileNames) writeFileSync(join(data, 'many', name), `content of ${name}`);
+    writeFileSync(join(data, 'same', 'kept'), 'kept');
+    symlinkSync('kept', join(data, 'same', 'link'));
+    // One that only opening it shows to be a database, in the midst of the others.
+    rmSync(join(data, 'many', 'f20'));
+    makeDatabase(join(data, 'many', 'f20'), 1, 'delete');
+    // File times move in ticks: what was written within the last one counts as changed.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const first = await capture();
+    writeFileSync(join(data, 'many', 'f30'), 'changed');
+    const second = await capture({ parent: first });
+    expect(second.manifest.statistics.readBytes).toBe('changed'.length);
+    for (const name of fileNames.filter((each) => each !== 'f20')) {
+      const expected = name === 'f30' ? 'changed' : `content of ${name}`;
+      const entry = await find(second.manifest, `data/many/${name}`);
+      expect((await bytesOf(entry)).toString()).toBe(expected);
+    }
+    expect((await find(second.manifest, 'data/many/f20')).type).toBe('database');
+    expect(await find(second.manifest, 'data/same')).toEqual(
+      await find(first.manifest, 'data/same'),
+    );
+  });
+
   it('a source at rest is the same before and after, to the byte', async () => {
     makeDatabase(join(data, 'wal.db'), 50);
     makeDatabase(join(data, 'rollback.db'), 50, 'delete');

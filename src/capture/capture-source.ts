@@ -137,6 +137,7 @@ async function selectSource(
     ...rulesOf(source),
     forbiddenPaths,
     roots: await selectRoots(source.roots),
+    mayBlock: true,
     ...(onlyPaths === undefined ? {} : { onlyPaths }),
   });
   return { roots, selection };

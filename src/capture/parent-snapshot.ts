@@ -7,6 +7,9 @@ import type { FileEntry, TreeEntry } from '../store/trees/tree-entry.ts';
 /** File times move in ticks of up to 10 ms: a write within the tick of a read may leave no trace. */
 const TICK_MS = 20;
 
+/** Entries of directories kept for the second walk: some tens of megabytes. */
+const KEPT_ENTRIES_MAX = 50_000;
+
 const DAMAGE: ReadonlySet<string> = new Set(['VERIFY_FAILED', 'REPO_CORRUPT']);
 
 /** The snapshot that a new one is measured against; of none, everything is new. */
@@ -17,6 +20,9 @@ export class ParentSnapshot {
   readonly #databases: ReadonlyMap<string, ManifestDatabase>;
   readonly #trustedBeforeNs: bigint;
   readonly #onDamage: (message: string) => void;
+  /** By tree: a capture walks the source twice. */
+  readonly #kept = new Map<string, ParentDirectory>();
+  #keptEntries = 0;
 
   /** `onDamage` hears of what cannot be read of it: that part is then captured as if it were new. */
   constructor(
@@ -51,10 +57,16 @@ export class ParentSnapshot {
   }
 
   async #directory(tree: string | null): Promise<ParentDirectory> {
+    const kept = tree === null ? undefined : this.#kept.get(tree);
+    if (kept !== undefined) return kept;
     const entries = tree === null ? null : await this.#entriesOf(tree);
-    return new ParentDirectory(entries === null ? null : tree, entries ?? [], (child) =>
-      this.#directory(child),
-    );
+    const found = entries === null ? null : tree;
+    const directory = new ParentDirectory(found, entries ?? [], (child) => this.#directory(child));
+    if (found !== null && this.#keptEntries < KEPT_ENTRIES_MAX) {
+      this.#keptEntries += directory.size;
+      this.#kept.set(found, directory);
+    }
+    return directory;
   }
 
   /** Null where it is damaged, which must not keep new snapshots from being made. */
@@ -98,6 +110,18 @@ export class ParentDirectory {
     this.tree = tree;
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
     this.#open = open;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** True when these are exactly its entries, none of them made anew. */
+  consistsOf(entries: readonly TreeEntry[]): boolean {
+    return (
+      entries.length === this.#entries.size &&
+      entries.every((entry) => this.#entries.get(entry.name) === entry)
+    );
   }
 
   get(name: string): TreeEntry | undefined {

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, lstatSync } from 'node:fs';
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
+import { isLocalFileSystem } from '../files/local-file-system.ts';
 import { STAGING_NAME } from '../files/staging.ts';
 import { messageOf, systemCode } from '../kernel/errors.ts';
 import { LOGICAL_PATH_BYTES_MAX } from '../kernel/limits.ts';
@@ -41,6 +42,8 @@ export interface SelectionRules {
   readonly roots: readonly SelectedRoot[];
   /** Logical paths the selection is limited to, with all below them; absent: everything. */
   readonly onlyPaths?: readonly string[];
+  /** For a process that has nothing else to do meanwhile: local files are looked at one by one, which is cheaper. */
+  readonly mayBlock?: boolean;
 }
 
 /** Stats asked for at a time. */
@@ -54,9 +57,12 @@ export class FileSelection {
   readonly #forbiddenInodes: ReadonlySet<string>;
   readonly #roots: readonly SelectedRoot[];
   readonly #limits: PathLimits | null;
+  /** Handing each look at a file to a thread costs more than looking. */
+  readonly #looksAtOnce: boolean;
 
   private constructor(
     rules: SelectionRules,
+    looksAtOnce: boolean,
     forbidden: readonly string[],
     forbiddenInodes: ReadonlySet<string>,
   ) {
@@ -66,6 +72,7 @@ export class FileSelection {
     this.#forbidden = forbidden;
     this.#forbiddenInodes = forbiddenInodes;
     this.#roots = rules.roots;
+    this.#looksAtOnce = looksAtOnce;
     this.#limits = rules.onlyPaths === undefined ? null : new PathLimits(rules.onlyPaths);
   }
 
@@ -78,7 +85,8 @@ export class FileSelection {
       const stat = await lstat(real, { bigint: true }).catch(() => null);
       if (stat?.isDirectory() === true) inodes.add(inodeOf(stat));
     }
-    return new FileSelection(rules, forbidden, inodes);
+    const looksAtOnce = rules.mayBlock === true && (await areLocal(rules.roots));
+    return new FileSelection(rules, looksAtOnce, forbidden, inodes);
   }
 
   /** What a directory holds of the source. Opens no file; symlinks are not followed. */
@@ -117,7 +125,9 @@ export class FileSelection {
     if (reason !== null) return skip(logicalPath, reason);
     let stat: BigIntStats;
     try {
-      stat = await lstat(path, { bigint: true });
+      stat = this.#looksAtOnce
+        ? lstatSync(path, { bigint: true })
+        : await lstat(path, { bigint: true });
     } catch (error) {
       return skipForError(logicalPath, error);
     }
@@ -153,6 +163,12 @@ export class FileSelection {
     if (this.#roots.some((root) => root.path === path)) return 'other-root';
     return this.#isExcluded(logicalPath) ? 'excluded' : null;
   }
+}
+
+async function areLocal(roots: readonly SelectedRoot[]): Promise<boolean> {
+  const present = roots.filter(({ stat }) => stat !== null);
+  const local = await Promise.all(present.map(({ path }) => isLocalFileSystem(path)));
+  return local.every(Boolean);
 }
 
 async function listNames(directory: string, logicalPath: string): Promise<Buffer[] | SkipRecord> {

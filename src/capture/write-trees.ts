@@ -1,13 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { readlink } from 'node:fs/promises';
 import type { ManifestDatabase, SkipRecord } from '../store/manifests/manifest.ts';
-import type { DatabaseEntry, SymlinkEntry, TreeEntry } from '../store/trees/tree-entry.ts';
+import type { DatabaseEntry, FileEntry, TreeEntry } from '../store/trees/tree-entry.ts';
 import { captureDatabases } from './capture-databases.ts';
-import { captureFile, ownership } from './capture-file.ts';
+import { type CapturedFile, captureFile, isSmall, ownership } from './capture-file.ts';
 import type { CapturedDatabase, DatabaseContext } from './database-task.ts';
 import { contentOf, foundDatabase, isSidecarOf } from './find-databases.ts';
 import type { ParentDirectory } from './parent-snapshot.ts';
 import { type FileSelection, type ListedEntry, skip, skipForError } from './select-files.ts';
+import { SmallFiles } from './small-files.ts';
 
 /**
  * Walks the roots again, after the databases were captured, and stores files and directories from the bottom up.
@@ -46,12 +47,17 @@ export class TreeCapture {
     }
     const entries: TreeEntry[] = [];
     const databases = new Set<string>();
-    for (const listed of listing.entries) {
+    const files = new SmallFiles(
+      listing.entries,
+      (listed) => isSmall(listed) && this.#mustBeRead(listed, before),
+      (listed) => captureFile(listed, contentOf(before.get(listed.name)), this.#context),
+    );
+    for (const [index, listed] of listing.entries.entries()) {
       if (listed.kind === 'file' && isSidecarOf(listed.name, databases)) {
         report.skip(skip(listed.logicalPath, 'database-sidecar'));
         continue;
       }
-      const entry = await this.#capture(listed, before);
+      const entry = await this.#capture(listed, before, await files.take(index));
       if (entry === null) continue;
       if ('reason' in entry) {
         report.skip(entry);
@@ -60,6 +66,7 @@ export class TreeCapture {
       if (entry.type === 'database') databases.add(entry.name);
       entries.push(entry);
     }
+    if (before.tree !== null && before.consistsOf(entries)) return before.tree;
     return writer.writeTree(entries, before.tree);
   }
 
@@ -67,6 +74,7 @@ export class TreeCapture {
   async #capture(
     listed: ListedEntry,
     before: ParentDirectory,
+    read: CapturedFile | undefined,
   ): Promise<TreeEntry | SkipRecord | null> {
     const { report } = this.#context;
     if (listed.kind === 'directory') {
@@ -74,22 +82,44 @@ export class TreeCapture {
       const tree = await this.writeDirectory(listed.path, listed.logicalPath, children);
       if (tree === null) return null;
       report.directories += 1;
-      return { type: 'directory', name: listed.name, ...ownership(listed.stat), tree };
+      return asKnown(before.get(listed.name), {
+        type: 'directory',
+        name: listed.name,
+        ...ownership(listed.stat),
+        tree,
+      });
     }
-    if (listed.kind === 'symlink') return this.#symlink(listed);
+    const known = before.get(listed.name);
+    if (listed.kind === 'symlink') return this.#symlink(listed, known);
     const captured = this.#captured.get(listed.path);
     return captured === undefined
-      ? this.#file(listed, before.get(listed.name))
+      ? this.#file(listed, known, read)
       : this.#database(listed, captured);
   }
 
-  async #symlink(listed: ListedEntry): Promise<SymlinkEntry | SkipRecord> {
+  /** An ordinary file that is not as the parent has it. */
+  #mustBeRead(listed: ListedEntry, before: ParentDirectory): boolean {
+    if (listed.kind !== 'file' || this.#captured.has(listed.path)) return false;
+    return !this.#isUnchanged(listed, before.get(listed.name));
+  }
+
+  #isUnchanged(listed: ListedEntry, known: TreeEntry | undefined): known is FileEntry {
+    const { parent, fileBytesMax } = this.#context;
+    const isBounded = fileBytesMax === null || listed.stat.size <= fileBytesMax;
+    return isBounded && known?.type === 'file' && parent.isUnchanged(known, listed.stat);
+  }
+
+  async #symlink(
+    listed: ListedEntry,
+    known: TreeEntry | undefined,
+  ): Promise<TreeEntry | SkipRecord> {
     const { name, path, logicalPath, stat } = listed;
     try {
       const target = await readlink(path, { encoding: 'buffer' });
       if (!isUtf8(target)) return skip(logicalPath, 'name-not-utf8', target.toString('hex'));
       this.#context.report.symlinks += 1;
-      return { type: 'symlink', name, ...ownership(stat), target: target.toString() };
+      const entry = { name, ...ownership(stat), target: target.toString() };
+      return asKnown(known, { type: 'symlink', ...entry });
     } catch (error) {
       return skipForError(logicalPath, error);
     }
@@ -98,16 +128,16 @@ export class TreeCapture {
   async #file(
     listed: ListedEntry,
     known: TreeEntry | undefined,
+    read: CapturedFile | undefined,
   ): Promise<TreeEntry | SkipRecord | null> {
-    const { report, parent, activity, fileBytesMax } = this.#context;
-    const isBounded = fileBytesMax === null || listed.stat.size <= fileBytesMax;
-    if (isBounded && known?.type === 'file' && parent.isUnchanged(known, listed.stat)) {
+    const { report, activity } = this.#context;
+    if (read === undefined && this.#isUnchanged(listed, known)) {
       report.files += 1;
       report.fileDone(known.content.bytes);
-      return { ...known, ...ownership(listed.stat) };
+      return asKnown(known, { ...known, ...ownership(listed.stat) });
     }
     activity.progress({ currentFile: listed.logicalPath });
-    const result = await captureFile(listed, contentOf(known), this.#context);
+    const result = read ?? (await captureFile(listed, contentOf(known), this.#context));
     if (result.kind === 'skipped') return result.skip;
     if (result.kind === 'database') return this.#lateDatabase(listed, known);
     report.files += 1;
@@ -137,4 +167,23 @@ export class TreeCapture {
     this.#context.report.warn(`${listed.logicalPath} appeared during the capture: it is newer`);
     return this.#database(listed, database);
   }
+}
+
+/** The parent's own entry where the new one is the same, so that a directory of such entries is the parent's too. */
+function asKnown(known: TreeEntry | undefined, entry: TreeEntry): TreeEntry {
+  if (known === undefined) return entry;
+  const isSame =
+    known.mode === entry.mode &&
+    known.uid === entry.uid &&
+    known.gid === entry.gid &&
+    known.mtimeNs === entry.mtimeNs &&
+    hasSameSubstance(known, entry);
+  return isSame ? known : entry;
+}
+
+function hasSameSubstance(known: TreeEntry, entry: TreeEntry): boolean {
+  if (known.type === 'directory') return entry.type === 'directory' && known.tree === entry.tree;
+  if (known.type === 'symlink') return entry.type === 'symlink' && known.target === entry.target;
+  // A file that was not read: the entry was made from the known one.
+  return known.type === 'file' && entry.type === 'file' && known.content === entry.content;
 }

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, fsync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { systemCode } from '../kernel/errors.ts';
 import { durableStep } from './durable-steps.ts';
+
+const fsyncDescriptor = promisify(fsync);
 
 /**
  * The durable file system: what these functions report as done survives a power cut.
@@ -25,6 +28,11 @@ export async function syncDirectory(path: string): Promise<void> {
 /** Syncs a file's content through an open handle. */
 export async function syncFile(handle: FileHandle, path: string): Promise<void> {
   await durableStep('fsync', path, () => handle.sync());
+}
+
+/** As syncFile, for a descriptor. */
+export async function syncDescriptor(descriptor: number, path: string): Promise<void> {
+  await durableStep('fsync', path, () => fsyncDescriptor(descriptor));
 }
 
 /** Creates missing directories with `mode` and makes their names durable. */

@@ -70,6 +70,7 @@ describe('runWorker() hands back what a worker did', () => {
       'HOLDFAST_JOB_ID',
       'HOLDFAST_SUPERVISOR_PID',
       'PATH',
+      'UV_THREADPOOL_SIZE',
     ]);
   });
 });

@@ -51,6 +51,9 @@ export interface WorkerOutcome {
   readonly warnings: number;
 }
 
+/** Threads for system calls that wait, such as syncs: as many as a restore has at once. */
+const WORKER_THREADS = '32';
+
 /** For the pipes to run dry after the process has ended; a child that escaped may hold them open for ever. */
 const DRAIN_MS = 1_000;
 
@@ -61,8 +64,11 @@ export function runWorker(options: WorkerOptions): Promise<WorkerOutcome> {
       // A session of its own: a group to kill, and no signals from the terminal, which are the supervisor's.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      execArgv: [...(options.execArgv ?? [])],
+      // So that a worker can let go of large buffers before V8 would.
+      execArgv: ['--expose-gc', ...(options.execArgv ?? [])],
       env: {
+        // Node's default of four keeps neither a disk nor a compressor busy; it can only be set before the start.
+        UV_THREADPOOL_SIZE: WORKER_THREADS,
         ...options.env,
         [JOB_ID_VARIABLE]: options.start.jobId,
         [SUPERVISOR_PID_VARIABLE]: String(process.pid),

@@ -4,6 +4,7 @@ import { removeDurably, syncDirectory, syncFile } from '../files/durable.ts';
 import { durableStep } from '../files/durable-steps.ts';
 import { utimeSeconds } from '../files/entry-identity.ts';
 import { SIDECAR_SUFFIXES } from '../files/family-members.ts';
+import { ParallelWork } from '../files/parallel-work.ts';
 import type { SwapDirectory, SwapItem } from '../files/swap/swap.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { cannot, systemCode } from '../kernel/errors.ts';
@@ -12,8 +13,10 @@ import type { Content } from '../store/chunks/content.ts';
 import { extractContent } from '../store/chunks/extract-content.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { TreeEntry } from '../store/trees/tree-entry.ts';
+import { provenDatabases } from './proven-databases.ts';
 import type { PlannedEntry, RestorePlan } from './restore-request.ts';
 import { metadataOf } from './restored-metadata.ts';
+import { isSmall, stageSmallFile } from './stage-small-file.ts';
 
 /** A restore, extracted beside its target: everything that can fail slowly has been done. */
 export interface StagedRestore {
@@ -31,7 +34,12 @@ interface Stage {
   readonly check: 'none' | 'quick' | 'full';
   /** Owners come back too. */
   readonly owners: boolean;
+  /** Logical paths of the databases whose image has passed this check before. */
+  readonly proven: ReadonlySet<string>;
 }
+
+/** Syncs that wait for the medium together are written by it together. */
+const SYNCS_AT_ONCE = 32;
 
 const isWritten = ({ action }: PlannedEntry): boolean =>
   action === 'create' || action === 'overwrite';
@@ -67,7 +75,7 @@ async function writeContent(
 
 /** A database is checked as it was staged, by its own name: nobody else knows it. */
 async function checkStaged(path: string, planned: PlannedEntry, stage: Stage): Promise<void> {
-  if (stage.check === 'none') return;
+  if (stage.check === 'none' || stage.proven.has(planned.logicalPath)) return;
   const { ok, messages, outcome } = checkDatabase(path, stage.check);
   for (const suffix of SIDECAR_SUFFIXES) {
     // SQLite removes them as it closes, unless the check failed half-way.
@@ -133,10 +141,15 @@ async function syncMetadata(path: string): Promise<void> {
   }
 }
 
-/** Longest first, so that a directory is synced after those in it. */
+/** In any order: none of their names counts before the swap, and by then all of them are synced. */
 async function syncStagedDirectories(directories: Iterable<string>): Promise<void> {
-  const deepestFirst = [...directories].sort((left, right) => right.length - left.length);
-  for (const directory of deepestFirst) await syncDirectory(directory);
+  const syncs = new ParallelWork(SYNCS_AT_ONCE);
+  try {
+    for (const directory of directories) await syncs.add(() => syncDirectory(directory));
+    await syncs.settle();
+  } finally {
+    await syncs.idle();
+  }
 }
 
 /** Directories whose own mode and time are to be set: new ones, changed ones, and those something is put into. */
@@ -156,59 +169,109 @@ function directoryMetadata(
   return [...made, ...known];
 }
 
+/** Puts the entries of a plan beside their targets; small files many at a time. */
+class Staging {
+  readonly items: SwapItem[] = [];
+  readonly checked: { path: string; ok: boolean }[] = [];
+  /** Directories that got a name. */
+  readonly touched = new Set<string>();
+  bytesWritten = 0;
+  readonly #stage: Stage;
+  readonly #stagingOf: (target: string) => Promise<string>;
+  readonly #stagedDirectories = new Map<string, string>();
+  readonly #smallFiles = new ParallelWork(SYNCS_AT_ONCE);
+  #filesDone = 0;
+
+  constructor(stage: Stage, stagingOf: (target: string) => Promise<string>) {
+    this.#stage = stage;
+    this.#stagingOf = stagingOf;
+  }
+
+  async addAll(entries: readonly PlannedEntry[]): Promise<void> {
+    const { activity } = this.#stage;
+    try {
+      for (const planned of entries) {
+        activity.signal.throwIfAborted();
+        activity.progress({ currentFile: planned.logicalPath });
+        if (planned.type !== 'directory' || !planned.setsMetadata) await this.#add(planned);
+      }
+      await this.#smallFiles.settle();
+    } finally {
+      // Nothing may write any more when the caller removes what was staged.
+      await this.#smallFiles.idle();
+    }
+  }
+
+  async #add(planned: PlannedEntry): Promise<void> {
+    const { entry, target } = planned;
+    const path = await this.#placeOf(planned);
+    if (entry.type === 'directory') {
+      this.#stagedDirectories.set(target, path);
+      this.touched.add(path);
+    }
+    this.touched.add(dirname(path));
+    if (entry.type === 'file' && isSmall(entry.content)) {
+      const { reader, owners } = this.#stage;
+      await this.#smallFiles.add(async () => {
+        await stageSmallFile(path, entry, reader, owners);
+        this.#count(entry.content.bytes);
+        this.#done();
+      });
+      return;
+    }
+    await stageEntry(path, planned, this.#stage, (bytes) => this.#count(bytes));
+    if (entry.type === 'database' && this.#stage.check !== 'none') {
+      this.checked.push({ path: planned.logicalPath, ok: true });
+    }
+    this.#done();
+  }
+
+  async #placeOf({ target, family }: PlannedEntry): Promise<string> {
+    const parent = this.#stagedDirectories.get(dirname(target));
+    if (parent !== undefined) return join(parent, basename(target));
+    const staged = join(await this.#stagingOf(target), String(this.items.length));
+    this.items.push({ target, staged, family });
+    return staged;
+  }
+
+  #count(bytes: number): void {
+    this.bytesWritten += bytes;
+    this.#stage.activity.progress({ bytesDone: this.bytesWritten });
+  }
+
+  #done(): void {
+    this.#filesDone += 1;
+    this.#stage.activity.progress({ filesDone: this.#filesDone });
+  }
+}
+
 /**
  * Extracts everything the plan writes into `stagingOf(target)` directories, each on its target's file system.
- * Every chunk is hashed, every file synced, every database checked.
+ * Every chunk is hashed, every file synced, every database checked that was not checked as deeply when it was captured.
  * @throws VERIFY_FAILED, REPO_CORRUPT, PATH_UNSAFE, system errors such as ENOSPC
  */
 export async function stageRestore(
   plan: RestorePlan,
   stagingOf: (target: string) => Promise<string>,
-  stage: Stage,
+  stage: Omit<Stage, 'proven'>,
 ): Promise<StagedRestore> {
-  const { activity } = stage;
   const writes = plan.entries.filter(isWritten);
-  const items: SwapItem[] = [];
-  const checked: { path: string; ok: boolean }[] = [];
-  const stagedDirectories = new Map<string, string>();
-  const touched = new Set<string>();
-  let bytesWritten = 0;
-  let filesDone = 0;
-  activity.progress({
+  stage.activity.progress({
     phase: 'stage',
-    filesDone,
+    filesDone: 0,
     totalFiles: writes.length,
     bytesDone: 0,
     totalBytes: plan.totals.bytes,
   });
-  for (const planned of writes) {
-    activity.signal.throwIfAborted();
-    activity.progress({ currentFile: planned.logicalPath });
-    if (planned.type === 'directory' && planned.setsMetadata) continue;
-    const parent = stagedDirectories.get(dirname(planned.target));
-    const path =
-      parent === undefined
-        ? join(await stagingOf(planned.target), String(items.length))
-        : join(parent, basename(planned.target));
-    await stageEntry(path, planned, stage, (bytes) => {
-      bytesWritten += bytes;
-      activity.progress({ bytesDone: bytesWritten });
-    });
-    if (planned.type === 'directory') {
-      stagedDirectories.set(planned.target, path);
-      touched.add(path);
-    }
-    touched.add(dirname(path));
-    if (parent === undefined) {
-      items.push({ target: planned.target, staged: path, family: planned.family });
-    }
-    if (planned.type === 'database' && stage.check !== 'none') {
-      checked.push({ path: planned.logicalPath, ok: true });
-    }
-    filesDone += 1;
-    activity.progress({ filesDone });
-  }
-  await syncStagedDirectories(touched);
+  const { reader, check } = stage;
+  const proven =
+    check === 'none'
+      ? new Set<string>()
+      : provenDatabases(await reader.readManifest(plan.snapshotId), check);
+  const staging = new Staging({ ...stage, proven }, stagingOf);
+  await staging.addAll(writes);
+  await syncStagedDirectories(staging.touched);
+  const { items, checked, bytesWritten } = staging;
   for (const { target, family, insideDeleted } of plan.deletions) {
     if (!insideDeleted) items.push({ target, staged: null, family });
   }

@@ -61,7 +61,7 @@ export class RepositoryWriter implements StoreWriter {
       repositoryId,
       catalog,
       verifies: parts.verifyWrites === 'all' ? () => true : isSampled,
-      decode: (record) => this.reader.objects.decode(record),
+      verify: (record) => this.reader.objects.verify(record),
     });
     const index = ObjectIndex.over(catalog, layout, repositoryId);
     this.reader = new RepositoryReader(layout, repositoryId, index, {

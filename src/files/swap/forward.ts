@@ -6,6 +6,7 @@ import { copyDurably } from '../copy-durably.ts';
 import { makeDirectory, removeDurably, syncDirectory } from '../durable.ts';
 import { durableStep } from '../durable-steps.ts';
 import { identify, utimeSeconds } from '../entry-identity.ts';
+import { ParallelWork } from '../parallel-work.ts';
 import { quarantinePath, writeQuarantineRecord } from '../quarantine/quarantine.ts';
 import {
   type JournalItem,
@@ -30,6 +31,9 @@ import {
 import { quarantineRecordOf } from './record.ts';
 
 /** The way forward. Each phase is durable before the next begins, and can be repeated after a crash. */
+
+/** Syncs that wait for the medium together are written by it together. */
+const DIRECTORIES_AT_ONCE = 32;
 
 const membersOf = (journal: SwapJournal): SwapMember[] =>
   journal.items.flatMap(({ members }) => members);
@@ -188,6 +192,30 @@ async function applyMetadata(directory: SwapDirectory, activity: Activity): Prom
   }
 }
 
+/** Deepest first, since setting a mode may close the way, and touching a child changes no parent's time. */
+async function applyAllMetadata(
+  directories: readonly SwapDirectory[],
+  activity: Activity,
+): Promise<void> {
+  const byDepth = new Map<number, SwapDirectory[]>();
+  for (const directory of directories) {
+    const depth = directory.path.split('/').length;
+    const level = byDepth.get(depth);
+    if (level === undefined) byDepth.set(depth, [directory]);
+    else level.push(directory);
+  }
+  for (const depth of [...byDepth.keys()].sort((left, right) => right - left)) {
+    // None of them lies in another.
+    const work = new ParallelWork(DIRECTORIES_AT_ONCE);
+    try {
+      for (const each of byDepth.get(depth)!) await work.add(() => applyMetadata(each, activity));
+    } finally {
+      await work.idle();
+    }
+    await work.settle();
+  }
+}
+
 /**
  * Everything after the commit record; may be repeated. Returns true when the quarantine holds something.
  * Databases come into view one by one, each whole and without sidecars.
@@ -204,9 +232,7 @@ export async function finishSwap(
     await removeDurably(item.blocker!);
   }
   await syncParents(journal.items.map(({ target }) => target));
-  // Deepest first, since setting a mode may close the way, and touching a child changes no parent's time.
-  const deepestFirst = [...journal.directories].sort((a, b) => b.path.length - a.path.length);
-  for (const directory of deepestFirst) await applyMetadata(directory, activity);
+  await applyAllMetadata(journal.directories, activity);
   const record = await quarantineRecordOf(stateDirectory, journal);
   if (record !== null) await writeQuarantineRecord(stateDirectory, record);
   for (const path of journal.holdDirectories) await rm(path, { recursive: true, force: true });

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { beforeRead } from '../../files/bandwidth.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import { HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -9,8 +8,14 @@ import type { ObjectReader } from '../chunks/object-reader.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
 import { type Layout, packNameOf, packPath } from '../layout.ts';
+import { withPackBytes } from '../packs/pack-bytes.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
+import { bytePool } from '../threads/byte-pool.ts';
+import { inParallel } from '../threads/in-parallel.ts';
 import type { Findings } from './findings.ts';
+
+/** Enough to keep every thread busy. */
+const RECORDS_AT_ONCE = 48;
 
 /** Reads the index of every pack into `index`. Damaged packs are findings. */
 export async function checkPackIndexes(
@@ -82,22 +87,28 @@ export async function checkPackData(
 ): Promise<number> {
   const path = packPath(layout, name);
   const where = shown(layout, path);
-  let pack: Buffer;
   try {
-    await beforeRead((await stat(path)).size);
-    pack = await readFile(path);
+    return await withPackBytes(path, async (pack) => {
+      const hashing = bytePool().run({ kind: 'hash', bytes: pack });
+      const entries = packIndexOf(repositoryId, pack) ?? [];
+      const problems = entries.map((): string | null => null);
+      await inParallel(entries.entries(), RECORDS_AT_ONCE, async ([index, entry]) => {
+        problems[index] = await recordProblem(pack, entry, objects);
+      });
+      if ((await hashing).id !== name) {
+        findings.error('PACK_DAMAGED', 'its bytes do not hash to its name', where);
+      }
+      for (const [index, problem] of problems.entries()) {
+        if (problem === null) continue;
+        findings.error('OBJECT_DAMAGED', `object ${entries[index]?.id}: ${problem}`, where);
+      }
+      return pack.length;
+    });
   } catch (error) {
+    if (systemCode(error) === undefined) throw error;
     findings.error('PACK_DAMAGED', `it cannot be read: ${messageOf(error)}`, where);
     return 0;
   }
-  if (createHash('sha256').update(pack).digest('hex') !== name) {
-    findings.error('PACK_DAMAGED', 'its bytes do not hash to its name', where);
-  }
-  for (const entry of packIndexOf(repositoryId, pack) ?? []) {
-    const problem = await recordProblem(pack, entry, objects);
-    if (problem !== null) findings.error('OBJECT_DAMAGED', `object ${entry.id}: ${problem}`, where);
-  }
-  return pack.length;
 }
 
 async function recordProblem(
@@ -113,7 +124,7 @@ async function recordProblem(
   }
   const begin = offset + RECORD_HEADER_BYTES;
   try {
-    await objects.decode({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
+    await objects.verify({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
     return null;
   } catch (error) {
     // Decoders throw errors of their own at broken streams; anything thrown here is about this record.

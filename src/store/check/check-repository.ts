@@ -7,10 +7,14 @@ import { readDescriptor } from '../format/read-descriptor.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
 import { PackFiles } from '../packs/pack-files.ts';
+import { inParallel } from '../threads/in-parallel.ts';
 import { type CatalogView, checkCatalog, openCatalogView } from './check-catalog.ts';
 import { checkPackData, checkPackFolder, checkPackIndexes, choosePacks } from './check-packs.ts';
 import { checkNotes, checkSnapshots } from './check-snapshots.ts';
 import { type CheckFinding, Findings } from './findings.ts';
+
+/** One is read while another is worked on. */
+const PACKS_AT_ONCE = 2;
 
 export interface CheckOptions {
   /** Which packs are read whole: a share of them differs with every seed. */
@@ -101,11 +105,14 @@ async function readPacks(
   activity: Activity,
 ): Promise<number> {
   let readBytes = 0;
-  for (const [done, name] of names.entries()) {
+  let filesDone = 0;
+  activity.progress({ phase: 'data', filesDone, totalFiles: names.length });
+  await inParallel(names, PACKS_AT_ONCE, async (name) => {
     activity.signal.throwIfAborted();
-    activity.progress({ phase: 'data', filesDone: done, totalFiles: names.length });
     readBytes += await checkPackData(name, layout, repositoryId, objects, findings);
-  }
+    filesDone += 1;
+    activity.progress({ phase: 'data', filesDone, totalFiles: names.length });
+  });
   return readBytes;
 }
 

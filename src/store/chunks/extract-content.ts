@@ -21,12 +21,11 @@ export async function extractContent(
   let batch: Buffer[] = [];
   let batchBytes = 0;
   const flush = async (): Promise<void> => {
-    const bytes = Buffer.concat(batch, batchBytes);
+    await writeAll(handle, batch, batchBytes, offset);
+    offset += batchBytes;
+    onBytes(batchBytes);
     batch = [];
     batchBytes = 0;
-    await writeAll(handle, bytes, offset);
-    offset += bytes.length;
-    onBytes(bytes.length);
   };
   for await (const chunk of reader.readContent(content)) {
     activity.signal.throwIfAborted();
@@ -37,10 +36,18 @@ export async function extractContent(
   if (batchBytes > 0) await flush();
 }
 
-async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const rest = bytes.length - written;
-    written += (await handle.write(bytes, written, rest, offset + written)).bytesWritten;
+async function writeAll(
+  handle: FileHandle,
+  parts: readonly Buffer[],
+  length: number,
+  offset: number,
+): Promise<void> {
+  let written = (await handle.writev(parts, offset)).bytesWritten;
+  if (written === length) return;
+  // Cut short, as on a disk that fills up: the rest either goes through or says why not.
+  const bytes = Buffer.concat(parts, length);
+  while (written < length) {
+    written += (await handle.write(bytes, written, length - written, offset + written))
+      .bytesWritten;
   }
 }

@@ -19,9 +19,9 @@ export class NodeBuilder {
     this.#predecessors = predecessors;
   }
 
-  async addChunk(chunk: Buffer): Promise<void> {
+  async addChunk(chunk: Buffer, id: string): Promise<void> {
     const index = this.#levels[0]?.count ?? 0;
-    const id = await this.#objects.put('chunk', chunk, this.#predecessor(0, index));
+    await this.#objects.put('chunk', chunk, this.#predecessor(0, index), id);
     await this.#push(0, id);
   }
 

@@ -28,9 +28,9 @@ async function plant(records: { fields: Partial<RecordFields>; stored: Buffer }[
     const lengths = { plainBytes: stored.length, storedBytes: stored.length };
     pack.append({ id: objectId(stored), ...usual, ...lengths, ...fields }, stored);
   }
-  const { name, parts } = pack.finish();
+  const { name, whole } = pack.finish();
   await mkdir(packDirectory(layout, name), { recursive: true });
-  await writeFile(packPath(layout, name), Buffer.concat(parts));
+  await writeFile(packPath(layout, name), whole);
 }
 
 async function read(id: string): Promise<Buffer> {

@@ -1,8 +1,8 @@
 import { HoldfastError } from '../../kernel/errors.ts';
-import { compress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
 import type { ObjectKind, RecordCodec, RecordFields } from '../format/record.ts';
 import type { PackWriter } from '../packs/pack-writer.ts';
+import { bytePool } from '../threads/byte-pool.ts';
 import type { ObjectReader } from './object-reader.ts';
 import { differingShare, xorWithBase } from './xor.ts';
 
@@ -15,8 +15,8 @@ export interface ObjectCounters {
   chunksReused: number;
 }
 
-// The threadpool has four threads; twice as many keep it busy while results are appended.
-const IN_FLIGHT_MAX = 8;
+/** Chunks of 3 MiB together: enough to keep every thread busy while results are appended. */
+const IN_FLIGHT_MAX = 48;
 /** Above this a delta has little left to win over a full record, and only costs time. */
 const DIFFERING_SHARE_MAX = 0.5;
 /** A delta below this part of the plaintext is taken without working out the full record. */
@@ -32,6 +32,8 @@ export class ObjectWriter {
   readonly #codec: RecordCodec;
   readonly #inFlight = new Map<string, { plain: Buffer; storing: Promise<void> }>();
   #failure: { error: unknown } | null = null;
+  /** Called when there is room for one more. */
+  #waiting: (() => void)[] = [];
 
   constructor(reader: ObjectReader, packs: PackWriter, codec: RecordCodec) {
     this.#reader = reader;
@@ -51,23 +53,29 @@ export class ObjectWriter {
 
   /**
    * The id of `plain`, which must not be changed afterwards; storing it, where it is new, goes on in the
-   * background until `settle`. @throws the failure of any object put before
+   * background until `settle`. `id`: where it is known already. @throws the failure of any object put before
    */
-  async put(kind: ObjectKind, plain: Buffer, predecessor: PredecessorOf | null): Promise<string> {
-    const id = objectId(plain);
+  async put(
+    kind: ObjectKind,
+    plain: Buffer,
+    predecessor: PredecessorOf | null,
+    id: string = objectId(plain),
+  ): Promise<string> {
+    // Waiting may let the same object in, or give the room to somebody else.
+    while (!this.has(id) && this.#inFlight.size >= IN_FLIGHT_MAX) await this.#room();
+    this.throwFailure();
     if (this.has(id)) {
       if (kind === 'chunk') this.counters.chunksReused += 1;
       return id;
     }
-    while (this.#inFlight.size >= IN_FLIGHT_MAX) await Promise.race(this.#storing());
-    this.throwFailure();
-    // Waiting may have let the same object in.
-    if (this.has(id)) return this.put(kind, plain, predecessor);
     const storing = this.#store(id, kind, plain, predecessor)
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
-      .finally(() => this.#inFlight.delete(id));
+      .finally(() => {
+        this.#inFlight.delete(id);
+        this.#waiting.shift()?.();
+      });
     this.#inFlight.set(id, { plain, storing });
     return id;
   }
@@ -81,6 +89,12 @@ export class ObjectWriter {
   /** Resolves when nothing goes on in the background any more, whether it failed or not. */
   async idle(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.all(this.#storing());
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
   }
 
   #storing(): Promise<void>[] {
@@ -127,7 +141,7 @@ export class ObjectWriter {
     if (delta !== null && delta.stored.length < plain.length * TINY_DELTA_PART) {
       return record(delta.base, delta);
     }
-    const full = await compress(this.#codec, plain);
+    const full = await this.#compress(plain);
     if (delta !== null && delta.stored.length < full.stored.length * DELTA_PART_MAX) {
       return record(delta.base, delta);
     }
@@ -142,8 +156,14 @@ export class ObjectWriter {
     if (this.#codec === 'none') return null;
     const found = await this.#readBase(predecessor);
     if (found === null || differingShare(plain, found.plain) > DIFFERING_SHARE_MAX) return null;
-    const encoded = await compress(this.#codec, xorWithBase(plain, found.plain));
+    const encoded = await this.#compress(xorWithBase(plain, found.plain));
     return { ...encoded, base: found.base };
+  }
+
+  async #compress(plain: Buffer): Promise<Encoded> {
+    const task = { kind: 'compress', codec: this.#codec, bytes: plain } as const;
+    const { bytes, codec } = await bytePool().run(task);
+    return { codec, stored: bytes ?? plain };
   }
 
   async #readBase(predecessor: PredecessorOf): Promise<{ base: string; plain: Buffer } | null> {

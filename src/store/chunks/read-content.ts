@@ -3,7 +3,8 @@ import { CHUNK_BYTES } from '../../kernel/limits.ts';
 import type { Content } from './content.ts';
 import { chunkIdsOf, type ReadObject } from './walk-content.ts';
 
-const READS_AHEAD = 8;
+/** Chunks of 3 MiB together: enough to keep every thread busy. */
+const READS_AHEAD = 48;
 
 /**
  * Plaintext in order, each buffer verified against its chunk id; a few chunks are read ahead.

@@ -8,52 +8,54 @@ import { chooseCodec, compress, decodeZstdPortably, decompress } from './codec.t
 describe('compress() and decompress()', () => {
   it.each(['none', 'brotli', chooseCodec('auto')] as const)(
     '%s gives back what it took',
-    async (codec) => {
+    (codec) => {
       for (const plain of [
         rowBytes(65_536),
         noiseBytes(65_536),
         Buffer.from([7]),
         Buffer.alloc(65_536),
       ]) {
-        const { codec: used, stored } = await compress(codec, plain);
+        const { codec: used, stored } = compress(codec, plain);
         expect(stored.length).toBeLessThanOrEqual(plain.length);
-        expect((await decompress(used, stored, plain.length)).equals(plain)).toBe(true);
+        expect(decompress(used, stored, plain.length).equals(plain)).toBe(true);
       }
     },
   );
 
-  it('stores bytes that do not compress as they are', async () => {
+  it('stores bytes that do not compress as they are', () => {
     const plain = noiseBytes(10_000);
-    expect(await compress('brotli', plain)).toEqual({ codec: 'none', stored: plain });
+    expect(compress('brotli', plain)).toEqual({ codec: 'none', stored: plain });
   });
 
-  it('reads a frame of the reference zstd encoder on every runtime', async () => {
+  it('reads a frame of the reference zstd encoder on every runtime', () => {
     const plain = zstdFramePlain();
     expect(decodeZstdPortably(ZSTD_FRAME, plain.length)).toEqual(plain);
-    expect(await decompress('zstd', ZSTD_FRAME, plain.length)).toEqual(plain);
+    expect(decompress('zstd', ZSTD_FRAME, plain.length)).toEqual(plain);
   });
 });
 
 describe('decompression bombs', () => {
-  it('Z-D35: brotli stops at the length that the record declares', async () => {
+  it('Z-D35: brotli stops at the length that the record declares', () => {
     const bomb = brotliCompressSync(Buffer.alloc(128 * 1024 * 1024), {
       params: { [constants.BROTLI_PARAM_QUALITY]: 1 },
     });
     expect(bomb.length).toBeLessThan(50_000);
     const before = process.memoryUsage().rss;
-    await expect(decompress('brotli', bomb, 65_536)).rejects.toThrow();
+    expect(() => decompress('brotli', bomb, 65_536)).toThrow();
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
   });
 
-  it('Z-D35: zstd never writes beyond the length that the record declares', async () => {
+  it('Z-D35: zstd never writes beyond the length that the record declares', () => {
     const bomb = zstdBomb(256);
     const before = process.memoryUsage().rss;
-    const attempt = async (): Promise<number> =>
-      decompress('zstd', bomb, 65_536).then(
-        (plain) => plain.length,
-        () => 0,
-      );
-    expect(await attempt()).toBeLessThanOrEqual(65_536);
+    const attempt = (): number => {
+      try {
+        return decompress('zstd', bomb, 65_536).length;
+      } catch {
+        return 0;
+      }
+    };
+    expect(attempt()).toBeLessThanOrEqual(65_536);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
   });
 

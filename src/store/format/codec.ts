@@ -1,4 +1,3 @@
-import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { decompress as decompressZstdPortably } from 'fzstd';
 import { cannot } from '../../kernel/errors.ts';
@@ -6,21 +5,16 @@ import type { RecordCodec } from './record.ts';
 
 /** Codecs of records. Every reader reads every codec; what a writer may use depends on its runtime. */
 
-type AsyncCodec = (input: Uint8Array, options: object) => Promise<Buffer>;
+type RuntimeCodec = (input: Uint8Array, options: object) => Buffer;
 
 /** The part of node:zlib that newer runtimes add (Node ≥ 22.15). */
 interface ZstdRuntime {
-  zstdCompress?: (...parameters: unknown[]) => void;
-  zstdDecompress?: (...parameters: unknown[]) => void;
+  zstdCompressSync?: RuntimeCodec;
+  zstdDecompressSync?: RuntimeCodec;
 }
 
-const runtime = zlib as unknown as ZstdRuntime;
-const brotliCompress = promisify(zlib.brotliCompress) as AsyncCodec;
-const brotliDecompress = promisify(zlib.brotliDecompress) as AsyncCodec;
-const zstdCompress =
-  runtime.zstdCompress === undefined ? null : (promisify(runtime.zstdCompress) as AsyncCodec);
-const zstdDecompress =
-  runtime.zstdDecompress === undefined ? null : (promisify(runtime.zstdDecompress) as AsyncCodec);
+const { zstdCompressSync: zstdCompress = null, zstdDecompressSync: zstdDecompress = null } =
+  zlib as unknown as ZstdRuntime;
 
 /** The codec a writer uses for a setting. @throws CAPABILITY_REQUIRED for zstd where the runtime lacks it */
 export function chooseCodec(setting: 'auto' | RecordCodec): RecordCodec {
@@ -33,25 +27,24 @@ export function chooseCodec(setting: 'auto' | RecordCodec): RecordCodec {
   return setting;
 }
 
-// Objects are 64 KiB: a larger window only costs memory. Quality 1 is the knee between speed and size.
+// Quality 1 is the knee between speed and size. Objects are 64 KiB, but a window of that size is set up more slowly
+// than the next larger ones. Called synchronously: a stream for each object costs more than compressing it.
 const BROTLI_OPTIONS = {
   params: {
     [zlib.constants.BROTLI_PARAM_QUALITY]: 1,
-    [zlib.constants.BROTLI_PARAM_LGWIN]: 16,
+    [zlib.constants.BROTLI_PARAM_LGWIN]: 18,
   },
   chunkSize: 68 * 1024,
 };
 
 /** Compressed bytes, or the input itself where the codec does not make it smaller. */
-export async function compress(
+export function compress(
   codec: RecordCodec,
   plain: Buffer,
-): Promise<{ codec: RecordCodec; stored: Buffer }> {
+): { codec: RecordCodec; stored: Buffer } {
   if (codec === 'none') return { codec: 'none', stored: plain };
   const stored =
-    codec === 'brotli'
-      ? await brotliCompress(plain, BROTLI_OPTIONS)
-      : await zstdCompress!(plain, {});
+    codec === 'brotli' ? zlib.brotliCompressSync(plain, BROTLI_OPTIONS) : zstdCompress!(plain, {});
   return stored.length < plain.length ? { codec, stored } : { codec: 'none', stored: plain };
 }
 
@@ -59,25 +52,21 @@ export async function compress(
  * Exactly `plainBytes` of plaintext. Output is bounded by that length while decoding.
  * @throws whatever the decoder throws, or VERIFY_FAILED when the length differs
  */
-export async function decompress(
-  codec: RecordCodec,
-  stored: Buffer,
-  plainBytes: number,
-): Promise<Buffer> {
-  const plain = await decode(codec, stored, plainBytes);
+export function decompress(codec: RecordCodec, stored: Buffer, plainBytes: number): Buffer {
+  const plain = decode(codec, stored, plainBytes);
   if (plain.length !== plainBytes) {
     throw cannot('VERIFY_FAILED', 'decode record', codec, `${plain.length} of ${plainBytes} bytes`);
   }
   return plain;
 }
 
-function decode(codec: RecordCodec, stored: Buffer, plainBytes: number): Promise<Buffer> | Buffer {
+function decode(codec: RecordCodec, stored: Buffer, plainBytes: number): Buffer {
   const options = { maxOutputLength: plainBytes, chunkSize: Math.max(64, plainBytes) };
   switch (codec) {
     case 'none':
       return stored;
     case 'brotli':
-      return brotliDecompress(stored, options);
+      return zlib.brotliDecompressSync(stored, options);
     case 'zstd':
       return zstdDecompress === null
         ? decodeZstdPortably(stored, plainBytes)

@@ -70,7 +70,7 @@ function somePack(records: number): { pack: OpenPack; bytes: Buffer } {
     };
     pack.append({ ...fields, ...sizes, encrypted: false }, stored);
   }
-  return { pack, bytes: Buffer.concat(pack.finish().parts) };
+  return { pack, bytes: pack.finish().whole };
 }
 
 describe('packs', () => {

@@ -88,7 +88,7 @@ async function rewriteBatch(packs: readonly PackUse[], context: MoveContext): Pr
     catalog,
     relocates: true,
     verifies: ({ id }) => id.startsWith('0'),
-    decode: (record) => reader.decode(record),
+    verify: (record) => reader.verify(record),
   });
   const reader = new ObjectReader(index, files, {
     pendingRecord: (id) => writer.pendingRecord(id),

@@ -18,7 +18,7 @@ export interface PackWriterOptions {
   /** Whether a full record is decoded again before its pack gets its name; deltas always are. */
   readonly verifies: (fields: RecordFields) => boolean;
   /** Decodes a record and hashes the result. @throws when it does not hash to its id */
-  readonly decode: (record: { fields: RecordFields; stored: Buffer }) => Promise<unknown>;
+  readonly verify: (record: { fields: RecordFields; stored: Buffer }) => Promise<void>;
   /** The records stand elsewhere already, and are to be read from the new packs. */
   readonly relocates?: boolean;
 }
@@ -31,6 +31,8 @@ export class PackWriter {
   readonly #options: PackWriterOptions;
   readonly #pending = new Map<string, OpenPack>();
   #open: OpenPack;
+  /** Memory of the pack sealed last. */
+  #spare: Buffer | null = null;
   /** Settles when every pack handed over before is sealed; never rejects. */
   #sealing: Promise<void> = Promise.resolve();
   /** Settles when a further pack may be handed over. */
@@ -89,7 +91,8 @@ export class PackWriter {
 
   #handOver(): void {
     const full = this.#open;
-    this.#open = new OpenPack(this.#options.repositoryId);
+    this.#open = new OpenPack(this.#options.repositoryId, this.#spare ?? undefined);
+    this.#spare = null;
     this.#room = this.#sealing;
     this.#sealing = this.#sealing.then(async () => {
       if (this.#failure !== null) return;
@@ -107,12 +110,12 @@ export class PackWriter {
 
   /** docs/format.md, order of writes, 1 and 2. */
   async #seal(pack: OpenPack): Promise<void> {
-    const { layout, repositoryId, catalog, verifies, decode } = this.#options;
-    const { name, parts, bytes } = pack.finish();
+    const { layout, repositoryId, catalog, verifies, verify } = this.#options;
+    const { name, whole } = pack.finish();
     const temporary = join(layout.temporary, `${randomBytes(8).toString('hex')}.pack`);
     const handle = await open(temporary, 'wx', 0o600);
     try {
-      await durableStep('write', temporary, () => writeParts(handle, parts));
+      await durableStep('write', temporary, () => writeWhole(handle, whole));
       await syncFile(handle, temporary);
     } finally {
       await handle.close();
@@ -122,25 +125,24 @@ export class PackWriter {
       entries: pack.entries,
       repositoryId,
       verifies,
-      decode,
+      verify,
     });
     await makeDirectory(packDirectory(layout, name));
     await renameDurably(temporary, packPath(layout, name));
-    catalog.addPack(name, bytes, pack.entries, { relocates: this.#options.relocates === true });
+    catalog.addPack(name, whole.length, pack.entries, {
+      relocates: this.#options.relocates === true,
+    });
     this.#sealed.push(name);
-    this.#sealedBytes += bytes;
+    this.#sealedBytes += whole.length;
     for (const { id } of pack.entries) this.#pending.delete(id);
+    this.#spare = pack.memory;
   }
 }
 
 /** What is written at once while there is a bound on writing. */
 const PIECE_BYTES = 256 * 1024;
 
-async function writeParts(
-  handle: Awaited<ReturnType<typeof open>>,
-  parts: readonly Buffer[],
-): Promise<void> {
-  const whole = Buffer.concat(parts);
+async function writeWhole(handle: Awaited<ReturnType<typeof open>>, whole: Buffer): Promise<void> {
   const pieceBytes = isWriteLimited() ? PIECE_BYTES : whole.length;
   let bytesWritten = 0;
   while (bytesWritten < whole.length) {

@@ -35,7 +35,7 @@ beforeEach(async () => {
     entries: packIndexOf(repositoryId, await readFile(path))!,
     repositoryId,
     verifies: () => true,
-    decode: async () => {
+    verify: async () => {
       decoded += 1;
     },
   };

@@ -1,17 +1,19 @@
-import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { beforeRead } from '../../files/bandwidth.ts';
 import { cannot } from '../../kernel/errors.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
+import { bytePool } from '../threads/byte-pool.ts';
+import { inParallel } from '../threads/in-parallel.ts';
+import { withPackBytes } from './pack-bytes.ts';
 import { packIndexOf } from './pack-index.ts';
+
+const RECORDS_AT_ONCE = 32;
 
 export interface ExpectedPack {
   readonly name: string;
   readonly entries: readonly PackEntry[];
   readonly repositoryId: string;
   readonly verifies: (fields: RecordFields) => boolean;
-  readonly decode: (record: { fields: RecordFields; stored: Buffer }) => Promise<unknown>;
+  readonly verify: (record: { fields: RecordFields; stored: Buffer }) => Promise<void>;
 }
 
 /**
@@ -20,22 +22,23 @@ export interface ExpectedPack {
  * @throws VERIFY_FAILED
  */
 export async function verifyPackFile(path: string, expected: ExpectedPack): Promise<void> {
-  await beforeRead((await stat(path)).size);
-  const pack = await readFile(path);
-  const entries = packIndexOf(expected.repositoryId, pack);
-  const hash = createHash('sha256').update(pack).digest('hex');
-  if (hash !== expected.name || entries?.length !== expected.entries.length) {
-    throw refused(path, 'what was read back is not what was written');
-  }
-  for (const [index, entry] of entries.entries()) {
-    const fields = decodeRecordHeader(pack, entry.offset);
-    if (fields?.id !== entry.id || expected.entries[index]?.id !== entry.id) {
-      throw refused(path, `record ${index} is not the one that was written`);
+  await withPackBytes(path, async (pack) => {
+    const hashing = bytePool().run({ kind: 'hash', bytes: pack });
+    const entries = packIndexOf(expected.repositoryId, pack);
+    if ((await hashing).id !== expected.name || entries?.length !== expected.entries.length) {
+      throw refused(path, 'what was read back is not what was written');
     }
-    if (fields.base === null && !expected.verifies(fields)) continue;
-    const begin = entry.offset + RECORD_HEADER_BYTES;
-    await expected.decode({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
-  }
+    const chosen = entries.flatMap((entry, index) => {
+      const fields = decodeRecordHeader(pack, entry.offset);
+      if (fields?.id !== entry.id || expected.entries[index]?.id !== entry.id) {
+        throw refused(path, `record ${index} is not the one that was written`);
+      }
+      if (fields.base === null && !expected.verifies(fields)) return [];
+      const begin = entry.offset + RECORD_HEADER_BYTES;
+      return [{ fields, stored: pack.subarray(begin, begin + fields.storedBytes) }];
+    });
+    await inParallel(chosen, RECORDS_AT_ONCE, (record) => expected.verify(record));
+  });
 }
 
 function refused(path: string, state: string): Error {

@@ -30,7 +30,7 @@ export async function rescueTornPack(
     repositoryId,
     catalog,
     verifies: () => true,
-    decode: (record) => reader.decode(record),
+    verify: (record) => reader.verify(record),
   });
   const reader = new ObjectReader(index, files, {
     pendingRecord: (id) => packs.pendingRecord(id),
