@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { cannot, HoldfastError } from '../kernel/errors.ts';
+import { cannot } from '../kernel/errors.ts';
 import type { Notes } from '../store/manifests/manifest.ts';
-import type { StoreReader } from '../store/store.ts';
 import type { Operation } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
+import { readableNotes } from './verification-notes.ts';
 
 const TAGS_MAX = 32;
 const tag = z.string().min(1).max(64);
@@ -21,15 +21,6 @@ type AnnotateParameters = z.infer<typeof parameters>;
 
 /** What cannot be read counts as pinned, and stays so until a person says otherwise. */
 const LOST_NOTES: Notes = { tags: [], pinned: true, verifications: [] };
-
-async function notesToChange(reader: StoreReader, id: string): Promise<Notes> {
-  try {
-    return await reader.readNotes(id);
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'REPO_CORRUPT') return LOST_NOTES;
-    throw error;
-  }
-}
 
 function changed(id: string, notes: Notes, changes: AnnotateParameters): Notes {
   const { addTags, removeTags, pinned = notes.pinned } = changes;
@@ -55,7 +46,7 @@ export const annotate: Operation<AnnotateParameters> = {
       const snapshots: { id: string; tags: readonly string[]; pinned: boolean }[] = [];
       for (const id of new Set(ids)) {
         activity.signal.throwIfAborted();
-        const notes = changed(id, await notesToChange(reader, id), params);
+        const notes = changed(id, (await readableNotes(reader, id)) ?? LOST_NOTES, params);
         await writer.writeNotes(id, notes);
         snapshots.push({ id, tags: notes.tags, pinned: notes.pinned });
       }

@@ -1,23 +1,13 @@
 import { z } from 'zod';
 import { isoTime } from '../kernel/clock.ts';
-import { cannot, HoldfastError } from '../kernel/errors.ts';
+import { cannot } from '../kernel/errors.ts';
 import { EMPTY_NOTES, type Notes } from '../store/manifests/manifest.ts';
-import type { StoreReader } from '../store/store.ts';
 import type { Operation } from './operation.ts';
 import { openRepositoryWriter, withReader } from './repository-access.ts';
+import { readableNotes } from './verification-notes.ts';
 import { verifyOne } from './verify.ts';
 
 const parameters = z.strictObject({ snapshotId: z.string().min(1) });
-
-/** Null where the notes are damaged. */
-async function readableNotes(reader: StoreReader, id: string): Promise<Notes | null> {
-  try {
-    return await reader.readNotes(id);
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'REPO_CORRUPT') return null;
-    throw error;
-  }
-}
 
 function assertNeeded(id: string, notes: Notes | null): void {
   if (notes === null || notes.verifications.at(-1)?.ok === false) return;

@@ -1,7 +1,9 @@
 import type { Settings } from '../config/settings.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { type Clock, isoTime } from '../kernel/clock.ts';
-import type { VerificationNote } from '../store/manifests/manifest.ts';
+import { HoldfastError } from '../kernel/errors.ts';
+import type { Notes, VerificationNote } from '../store/manifests/manifest.ts';
+import type { StoreReader } from '../store/store.ts';
 import { openRepositoryWriter } from './repository-access.ts';
 
 /** Proofs that a snapshot restores, as its notes keep them. */
@@ -34,5 +36,15 @@ export async function recordVerifications(
     }
   } finally {
     await writer.close();
+  }
+}
+
+/** Null where the notes are damaged. */
+export async function readableNotes(reader: StoreReader, id: string): Promise<Notes | null> {
+  try {
+    return await reader.readNotes(id);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'REPO_CORRUPT') return null;
+    throw error;
   }
 }

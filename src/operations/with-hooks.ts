@@ -1,4 +1,4 @@
-import type { HookPhase } from '../config/hook-settings.ts';
+import type { HookPhase, HookSettings } from '../config/hook-settings.ts';
 import type { SourceSettings } from '../config/settings.ts';
 import type { HookFacts } from '../hooks/hook-environment.ts';
 import { failureOf, type HookResult, hookOf, runHook } from '../hooks/run-hook.ts';
@@ -73,14 +73,7 @@ async function runBefore(
   const { activity } = context;
   const hook = hookOf(context.settings, source, phase);
   if (hook === null) return [];
-  activity.progress({ phase: `${phase} hook` });
-  const result = await runHook(
-    hook,
-    { ...facts, phase },
-    directoryOf(source),
-    hookContext(context),
-    activity.signal,
-  );
+  const result = await runIt(context, source, hook, { ...facts, phase }, activity.signal);
   if (result.ok) return [result];
   activity.signal.throwIfAborted();
   if (hook.continueOnError) {
@@ -102,20 +95,25 @@ async function runAfter(
   const { activity } = context;
   const hook = hookOf(context.settings, source, phase);
   if (hook === null) return [];
-  activity.progress({ phase: `${phase} hook` });
   const isCancelled = facts.status === 'cancelled';
   const timeoutMs = isCancelled ? Math.min(hook.timeoutMs, CANCELLED_HOOK_MS_MAX) : hook.timeoutMs;
   // After a cancelled job too: so its own signal, which is aborted then, cannot be what ends it.
   const signal = isCancelled ? new AbortController().signal : activity.signal;
-  const result = await runHook(
-    { ...hook, timeoutMs },
-    { ...facts, phase },
-    directoryOf(source),
-    hookContext(context),
-    signal,
-  );
+  const bounded = { ...hook, timeoutMs };
+  const result = await runIt(context, source, bounded, { ...facts, phase }, signal);
   if (!result.ok) activity.warn(`The ${phase} hook failed: ${failureOf(result)}`);
   return [result];
+}
+
+function runIt(
+  context: OperationContext,
+  source: SourceSettings,
+  hook: HookSettings,
+  facts: HookFacts,
+  signal: AbortSignal,
+): Promise<HookResult> {
+  context.activity.progress({ phase: `${facts.phase} hook` });
+  return runHook(hook, facts, directoryOf(source), hookContext(context), signal);
 }
 
 /** Where hooks run. */

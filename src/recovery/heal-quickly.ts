@@ -4,9 +4,9 @@ import type { Clock } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import { copyFamily, type FamilyCopy } from '../sqlite/copy-family.ts';
 import { statFamily } from '../sqlite/family.ts';
-import { openCopy } from './candidates/settle.ts';
+import { openCopy, schemaOf } from './candidates/settle.ts';
 import type { Choice, ChosenCandidate } from './choose-candidate.ts';
-import { readSchema, type SchemaObject } from './damage.ts';
+import type { SchemaObject } from './damage.ts';
 import { runGates } from './gates.ts';
 import { readHeader } from './harmless-check.ts';
 import { isUnwrittenSince } from './heal/fence.ts';
@@ -59,15 +59,6 @@ async function comparableSnapshot({
     header.encoding === encoding &&
     header.changeCounter === header.versionValidFor;
   return same ? snapshot : null;
-}
-
-function schemaOf(path: string): SchemaObject[] {
-  const database = openCopy(path);
-  try {
-    return readSchema(database);
-  } finally {
-    database.close();
-  }
 }
 
 /** Everything on other pages is kept as it is: only what came with the pages is counted otherwise. */

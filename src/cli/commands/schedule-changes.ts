@@ -4,6 +4,7 @@ import type { MethodParams, ScheduleSetState } from '../../protocol/method-map.t
 import { type CommandContext, type CommandRun, withDaemon } from '../context.ts';
 import type { DaemonConnection } from '../daemon-connection.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { versionOf } from '../expected-version.ts';
 import type { GlobalOptions } from '../global-options.ts';
 import { printDocument } from '../report.ts';
 import { renderScheduleSet } from './schedules.ts';
@@ -27,9 +28,6 @@ interface FieldOptions extends ReferenceOptions {
 
 type Changes = MethodParams<'schedule.update'>['changes'];
 type Schedule = MethodParams<'schedule.add'>['schedule'];
-
-const versionOf = ({ expectVersion }: VersionOptions) =>
-  expectVersion === undefined ? {} : { expectVersion };
 
 const sourceOf = ({ source }: ReferenceOptions) =>
   source === undefined ? {} : { sourceId: source };

@@ -1,5 +1,6 @@
 import { type CommandContext, type CommandRun, withDaemon } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { versionOf } from '../expected-version.ts';
 import type { GlobalOptions } from '../global-options.ts';
 import { readInput } from '../read-input.ts';
 import { printDocument, printJson } from '../report.ts';
@@ -13,9 +14,6 @@ import {
 interface ChangeOptions extends GlobalOptions {
   readonly expectVersion?: number;
 }
-
-const versionOf = ({ expectVersion }: ChangeOptions) =>
-  expectVersion === undefined ? {} : { expectVersion };
 
 /** `holdfast settings`: what is in force, always as JSON. */
 export const get: CommandRun<GlobalOptions> = (context, _args, options) =>

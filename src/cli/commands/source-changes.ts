@@ -3,6 +3,7 @@ import type { MethodResult } from '../../protocol/method-map.ts';
 import { requireConfirmation } from '../confirmation.ts';
 import { type CommandContext, type CommandRun, withDaemon } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
+import { versionOf } from '../expected-version.ts';
 import type { GlobalOptions } from '../global-options.ts';
 import type { Column } from '../output/table.ts';
 import { readInput } from '../read-input.ts';
@@ -19,9 +20,6 @@ interface ChangeOptions extends GlobalOptions {
   readonly expectVersion?: number;
   readonly from?: string;
 }
-
-const versionOf = ({ expectVersion }: ChangeOptions) =>
-  expectVersion === undefined ? {} : { expectVersion };
 
 /** What a file says, and over it what was written on the command line. */
 async function patchOf(

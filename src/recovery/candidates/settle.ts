@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { cannot } from '../../kernel/errors.ts';
 import type { JournalMode } from '../../sqlite/header.ts';
+import { readSchema, type SchemaObject } from '../damage.ts';
 
 /** Opens a private copy for repair: nothing of the application's own rules may run or refuse. */
 export function openCopy(path: string): Database.Database {
@@ -9,6 +10,16 @@ export function openCopy(path: string): Database.Database {
   database.pragma('foreign_keys = OFF');
   database.pragma('trusted_schema = OFF');
   return database;
+}
+
+/** The schema of a private copy. @throws what SQLite throws for a schema that cannot be read */
+export function schemaOf(path: string): SchemaObject[] {
+  const database = openCopy(path);
+  try {
+    return readSchema(database);
+  } finally {
+    database.close();
+  }
 }
 
 /**

@@ -4,8 +4,8 @@ import { emptyBtreeRoots } from '../../sqlite/empty-btree-root.ts';
 import { type FilePageSource, openPageSource } from '../../sqlite/format/page-source.ts';
 import type { DatabaseHeader } from '../../sqlite/header.ts';
 import type { ManifestDatabase } from '../../store/manifests/manifest.ts';
-import { openCopy } from '../candidates/settle.ts';
-import { readSchema, type SchemaObject } from '../damage.ts';
+import { schemaOf } from '../candidates/settle.ts';
+import type { SchemaObject } from '../damage.ts';
 import { repairHeader } from './first-page.ts';
 import { flattenCopy } from './flatten.ts';
 import { readFreelist, unownedPages, writeFreelist } from './free-pages.ts';
@@ -32,15 +32,6 @@ export interface Healed {
   readonly spliced: SplicedPages;
   /** Rows on pages that no tree owns any more, although their table may have lost them. */
   readonly doubtfulRows: number;
-}
-
-function schemaOf(path: string): SchemaObject[] {
-  const database = openCopy(path);
-  try {
-    return readSchema(database);
-  } finally {
-    database.close();
-  }
 }
 
 class Healing {
