@@ -109,7 +109,9 @@ async function readPacks(
   activity.progress({ phase: 'data', filesDone, totalFiles: names.length });
   await inParallel(names, PACKS_AT_ONCE, async (name) => {
     activity.signal.throwIfAborted();
-    readBytes += await checkPackData(name, layout, repositoryId, objects, findings);
+    // Not "+= await": that would add to what the sum was before the wait, and lose what others added meanwhile.
+    const packBytes = await checkPackData(name, layout, repositoryId, objects, findings);
+    readBytes += packBytes;
     filesDone += 1;
     activity.progress({ phase: 'data', filesDone, totalFiles: names.length });
   });
