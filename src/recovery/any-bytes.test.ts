@@ -46,7 +46,7 @@ beforeAll(async () => {
       env: { PATH: process.env['PATH'], NODE_PATH: fileOf('../../node_modules') },
     },
   );
-  if (status !== 0) throw new Error(`ended by ${signal ?? status}: ${stderr.slice(-2_000)}`);
+  if (status !== 0) throw new Error(`ended by ${signal ?? status}: ${stderr.slice(-4_000)}`);
   run = JSON.parse(stdout);
   if (MUTATIONS > 1_000) console.log(stdout);
 }, PATIENCE_MS + 30_000);

@@ -12,6 +12,7 @@ import { type DatabaseUser, findDatabaseUsers } from '../sqlite/database-users.t
 import { databaseFingerprint } from '../sqlite/fingerprint.ts';
 import { type DatabaseHeader, HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
 import { bytesOf } from './family-copies.ts';
+import { findMissingPage } from './missing-page.ts';
 
 /**
  * Checks a database without replaying, checkpointing, creating or removing anything: opened by its own name, a
@@ -79,8 +80,17 @@ async function checkIdle(
     return { check: checkDatabase(linked, level, { readonly: true }), header };
   }
   const copy = (await copyFamily(path, scratchDirectory, { clock, signal: activity.signal })).path;
+  // Before the check itself, which writes the log into the file.
+  const missing = findMissingPage(copy);
   const check = checkDatabase(copy, level);
-  return { check, header: await readHeader(copy) };
+  return { check: withMissing(check, missing), header: await readHeader(copy) };
+}
+
+/** What SQLite's own checks take for zeros. */
+function withMissing(check: DatabaseCheckResult, page: number | null): DatabaseCheckResult {
+  if (page === null || check.outcome !== 'ok') return check;
+  const messages = [`page ${page} is neither in the file nor in its log`];
+  return { ...check, ok: false, outcome: 'corrupt', messages };
 }
 
 /** Whether a process that has the file open is an SQLite one whose WAL we may read beside it. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kinds } from './testing/damage/kinds.ts';
+import { provenDeleted } from './testing/damage/proven-deleted.ts';
 import { describeShape, shapeOf } from './testing/damage/shape.ts';
 import { findRecoverer, recoverBySqlite } from './testing/damage/sqlite-recover.ts';
 import { familyHashes, Trial } from './testing/damage/trial.ts';
@@ -46,7 +47,7 @@ describe.each(cases)('%s', (_, shape, stride) => {
   afterAll(() => world.remove());
 
   it.each(chosen.filter(({ needsWrites }) => shape.written || !needsWrites))(
-    '$name: loses no more than any candidate would, and makes nothing up',
+    '$name: loses no more than any candidate would, makes nothing up, and brings back nothing that is known to be deleted',
     async (kind) => {
       const trial = await Trial.start(world, kind);
       if (trial === null) return;
@@ -65,6 +66,7 @@ describe.each(cases)('%s', (_, shape, stride) => {
         // A row that SQLite shows with a flipped bit may have been written so: keeping it is no fault.
         expect(outcome.wrong, seen).toBeLessThanOrEqual(least + kind.altersAtMost);
         expect(outcome.fabricated, seen).toBeLessThanOrEqual(kind.altersAtMost);
+        expect(outcome.provenDeleted, seen).toEqual([]);
         if (bySqlite !== null) {
           expect(outcome.wrong, seen).toBeLessThanOrEqual(bySqlite.wrong + kind.altersAtMost);
         }
@@ -76,6 +78,15 @@ describe.each(cases)('%s', (_, shape, stride) => {
       expect(outcome.wrong, seen).toBeGreaterThanOrEqual(trial.unrecoverableRows);
       expect(familyHashes(world.bench.path('beside.db'))).toEqual(beside);
       if (!shape.written) expect(outcome, seen).toMatchObject({ wrong: 0, resurrected: 0 });
+    },
+  );
+
+  it.skipIf(!shape.written)(
+    'tells rows that are known to be deleted: going back brings some back',
+    () => {
+      const undamaged = { main: world.after.bytes, wal: null, journal: null };
+      expect(provenDeleted(world, undamaged, world.truth.snapshot)).not.toEqual([]);
+      expect(provenDeleted(world, undamaged, world.truth.rows)).toEqual([]);
     },
   );
 

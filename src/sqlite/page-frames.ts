@@ -22,4 +22,15 @@ export class PageFrames {
   get(page: number): number {
     return this.#groups.get(Math.floor(page / GROUP_PAGES))?.[page % GROUP_PAGES] ?? 0;
   }
+
+  /** Pages beyond `page` that have a frame, in order. */
+  *pagesAfter(page: number): Generator<number> {
+    const groups = [...this.#groups.keys()].sort((left, right) => left - right);
+    for (const group of groups) {
+      for (const [index, frame] of this.#groups.get(group)!.entries()) {
+        const number = group * GROUP_PAGES + index;
+        if (frame !== 0 && number > page) yield number;
+      }
+    }
+  }
 }

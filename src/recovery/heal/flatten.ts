@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:f
 import { rm } from 'node:fs/promises';
 import { systemCode } from '../../kernel/errors.ts';
 import { isCorruptionCode } from '../../sqlite/database-check.ts';
-import { openPageSource } from '../../sqlite/format/page-source.ts';
+import { type FilePageSource, openPageSource } from '../../sqlite/format/page-source.ts';
 import type { ManifestDatabase } from '../../store/manifests/manifest.ts';
 import { openCopy } from '../candidates/settle.ts';
 import { bytesOf } from '../family-copies.ts';
@@ -32,6 +32,12 @@ function pagesExpected(filePages: number, stated: number, { pageCount }: Manifes
   return stated <= least * GROWTH_MAX ? Math.max(filePages, stated) : least;
 }
 
+/** As many as the last commit of the log says, where that can be right. */
+function pagesWithLog(source: FilePageSource, filePages: number, known: ManifestDatabase): number {
+  const held = Math.max(filePages, known.pageCount) + source.walFrames;
+  return Math.min(source.pageCount, held * GROWTH_MAX);
+}
+
 /**
  * Makes one file of a private copy of a family, whatever its page 1 looks like: its journal played back, the commits
  * of its WAL written into it, and pages that are missing at its end there again, so that none of them reads well.
@@ -49,7 +55,10 @@ export async function flattenCopy(path: string, known: ManifestDatabase): Promis
     const filePages = Math.ceil(fstatSync(handle).size / pageBytes);
     const { header, walFrames } = source;
     const stated = header?.versionValidFor === header?.changeCounter ? header?.pageCount : 0;
-    pageCount = walFrames > 0 ? source.pageCount : pagesExpected(filePages, stated ?? 0, known);
+    pageCount =
+      walFrames > 0
+        ? pagesWithLog(source, filePages, known)
+        : pagesExpected(filePages, stated ?? 0, known);
     const wholePages = Math.floor(fstatSync(handle).size / pageBytes);
     const lost = Buffer.alloc(pageBytes, LOST_BYTE);
     for (let page = walFrames > 0 ? 1 : wholePages + 1; page <= pageCount; page += 1) {

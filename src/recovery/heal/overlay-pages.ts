@@ -28,6 +28,10 @@ export class OverlayPages implements PageSource {
     return replaced === undefined ? this.#below.read(page) : Buffer.from(replaced);
   }
 
+  existingPages(): Iterable<number> {
+    return this.#below.existingPages();
+  }
+
   /** @param bytes a whole page, the caller's no more */
   replace(page: number, bytes: Buffer): void {
     this.#replaced.set(page, bytes);

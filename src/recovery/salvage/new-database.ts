@@ -3,6 +3,7 @@ import type { DatabaseHeader, TextEncoding } from '../../sqlite/header.ts';
 import { fullTextTables, type SchemaObject } from '../damage.ts';
 import { quoted } from './quoted.ts';
 import type { SalvageSchema } from './salvage-schema.ts';
+import { shadowDefinitions, soundDefinition } from './shadow-tables.ts';
 
 /** The empty database that rows are salvaged into, and what is made of it once they are in. */
 
@@ -57,8 +58,9 @@ export function createTables(
   database.pragma('writable_schema = ON');
   database.exec('BEGIN');
   const renamed = new Map<string, string>();
+  const shadows = shadowDefinitions(schema.virtualTables);
   for (const { name, sql } of schema.tables) {
-    const created = createTable(database, sql!);
+    const created = createTable(database, soundDefinition(sql!, shadows.get(name)));
     if (created !== null && created.toLowerCase() !== name.toLowerCase())
       renamed.set(name, created);
   }

@@ -29,8 +29,8 @@ export function* orphanLeaves(
   claims: Claims,
   freePages: ReadonlySet<number>,
 ): Generator<OrphanLeaf> {
-  for (let page = 2; page <= source.pageCount; page++) {
-    if (claims.ownerOf(page) !== null || freePages.has(page)) continue;
+  for (const page of source.existingPages()) {
+    if (page === 1 || claims.ownerOf(page) !== null || freePages.has(page)) continue;
     if (!mayBelongToTree(source, page)) continue;
     const leaf = leafAt(source, page);
     if (leaf !== null) yield leaf;

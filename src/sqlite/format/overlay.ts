@@ -13,6 +13,8 @@ export interface Overlay {
   readonly walFrames: number;
   /** Where the page starts in this file; null where the database file holds it. */
   offsetOf(pageNumber: number): number | null;
+  /** Pages beyond `pageNumber` that this file holds, in order. */
+  pagesAfter(pageNumber: number): Iterable<number>;
 }
 
 /** @returns null when the log holds no commit that SQLite would believe */
@@ -32,6 +34,7 @@ export function walOverlay(descriptor: number): Overlay | null {
       const frame = wal.frames.get(pageNumber);
       return frame === 0 ? null : framePageOffset(frame, pageBytes);
     },
+    pagesAfter: (pageNumber) => wal.frames.pagesAfter(pageNumber),
   };
 }
 
@@ -49,5 +52,7 @@ export function journalOverlay(descriptor: number): Overlay | null {
     pageCount: journal.header.originalPages,
     walFrames: 0,
     offsetOf: (pageNumber) => offsets.get(pageNumber) ?? null,
+    pagesAfter: (pageNumber) =>
+      [...offsets.keys()].filter((page) => page > pageNumber).sort((left, right) => left - right),
   };
 }

@@ -132,3 +132,39 @@ describe('openPageSource', () => {
     expect(() => openPageSource(path)).toThrow(expect.objectContaining({ code: 'SOURCE_CORRUPT' }));
   });
 });
+
+describe('existingPages()', () => {
+  const last = 0xffff_fffe;
+
+  it('ends with the files, whatever number of pages a header or a journal claims', () => {
+    const claimed = filled('claimed.db', 1024);
+    const count = using(claimed, {}, ({ pageCount }) => pageCount);
+    using(claimed, { facts: { pageCount: last } }, (source) => {
+      expect(source.pageCount).toBe(last);
+      expect([...source.existingPages()]).toHaveLength(count);
+    });
+    const journal = join(directory, 'claimed.db-journal');
+    const header = Buffer.alloc(512);
+    Buffer.from('d9d505f920a163d7', 'hex').copy(header);
+    // No records, a nonce of zero, the pages before, sectors of 512 bytes, pages of 1024.
+    for (const [index, value] of [0, 0, last, 512, 1024].entries()) {
+      header.writeUInt32BE(value, 8 + index * 4);
+    }
+    writeFileSync(journal, header);
+    using(claimed, { journal }, (source) => {
+      expect(source.pageCount).toBe(last);
+      expect([...source.existingPages()]).toHaveLength(count);
+    });
+  });
+
+  it('names pages that only the log holds', () => {
+    const { main, wal } = crashed('only-logged');
+    truncateSync(main, 1024);
+    using(main, { wal }, (source) => {
+      const pages = [...source.existingPages()];
+      expect(pages.length).toBeGreaterThan(1);
+      expect(pages).toEqual([...pages].sort((left, right) => left - right));
+      for (const page of pages) expect(source.read(page)).not.toBeNull();
+    });
+  });
+});

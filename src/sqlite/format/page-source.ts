@@ -18,6 +18,7 @@ export interface PageSource extends PageLayout {
   readonly pageBytes: number;
   readonly reservedBytes: number;
   readonly usableBytes: number;
+  /** As the database states it: damage may have made it up. What goes through all pages goes through `existingPages`. */
   readonly pageCount: number;
   readonly encoding: TextEncoding;
   /** The database has pointer maps. */
@@ -27,6 +28,8 @@ export interface PageSource extends PageLayout {
    * the file ends inside it.
    */
   read(pageNumber: number): Buffer | null;
+  /** Pages up to `pageCount` of which a file holds anything, in order. */
+  existingPages(): Iterable<number>;
 }
 
 /** Facts of the header that a caller knows better, where page 1 is damaged. */
@@ -141,6 +144,15 @@ class OpenPages implements FilePageSource {
     } catch {
       // A bad sector costs its page, not the database.
       return null;
+    }
+  }
+
+  *existingPages(): Generator<number> {
+    const filePages = Math.ceil(fstatSync(this.#main).size / this.pageBytes);
+    const last = Math.min(filePages, this.pageCount);
+    for (let page = 1; page <= last; page += 1) yield page;
+    for (const page of this.#overlay?.pagesAfter(filePages) ?? []) {
+      if (page <= this.pageCount) yield page;
     }
   }
 

@@ -11,6 +11,7 @@ import type { DatabaseState } from '../../report.ts';
 import { SnapshotDatabases } from '../../snapshot-databases.ts';
 import type { DamagedFamily, Kind } from './kind.ts';
 import { kinds } from './kinds.ts';
+import { provenDeleted } from './proven-deleted.ts';
 import { Random } from './random.ts';
 import { judge, type Rows, readRows, type Verdict } from './truth.ts';
 import type { World } from './world.ts';
@@ -32,6 +33,8 @@ export interface RecoveryOutcome extends Verdict {
   readonly state: DatabaseState;
   readonly reason: string;
   readonly durationMs: number;
+  /** Rows that are there again though the damaged files themselves show that they were deleted. */
+  readonly provenDeleted: readonly string[];
 }
 
 /** Reads a family through a copy, so that it stays as it is. */
@@ -173,7 +176,9 @@ export class Trial {
     const { databases } = await this.world.bench.recover({ mode: 'force', acceptLoss: true });
     const durationMs = systemClock.monotonicMs() - startedMs;
     const { state, reason } = databases.find(({ path }) => path === this.world.path)!;
-    return { state, reason, durationMs, ...this.#judge(this.#read(SIDECARS)) };
+    const rows = this.#read(SIDECARS);
+    const back = provenDeleted(this.world, this.damaged.family, rows);
+    return { state, reason, durationMs, ...this.#judge(rows), provenDeleted: back };
   }
 }
 

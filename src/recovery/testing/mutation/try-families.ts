@@ -49,6 +49,8 @@ async function main(): Promise<void> {
     const index = (number * 31) % SHAPES.length;
     const shape = SHAPES[index]!;
     const startedMs = performance.now();
+    // The last line of a run that had to be ended names what it hung on.
+    console.error(`mutation ${number}`);
     try {
       const mutated = mutate(soundFamily(index), shape.pageBytes, new Random(number));
       const outcome = await tryFamily(mutated, join(directory, 'try'));

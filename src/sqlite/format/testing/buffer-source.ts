@@ -21,5 +21,9 @@ export function bufferSource(bytes: Buffer, facts: HeaderFacts = {}): PageSource
         ? null
         : Buffer.from(bytes.subarray(start, start + pageBytes));
     },
+    *existingPages() {
+      const last = Math.min(pageCount, Math.ceil(bytes.length / pageBytes));
+      for (let page = 1; page <= last; page += 1) yield page;
+    },
   };
 }
