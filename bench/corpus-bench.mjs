@@ -12,7 +12,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { bundleSource } from './bundle-source.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -26,24 +26,15 @@ const HEAP_MEBIBYTES = 128;
 
 /** The reader as one program, which prints the verdict on one database. */
 async function buildReader() {
-  const outfile = join(project, `dist.corpus-bench-${process.pid}.mjs`);
-  await build({
-    stdin: {
-      contents: `
+  const outfile = await bundleSource(
+    'corpus-bench',
+    'recovery/testing/corpus',
+    `
         import { tryCorpusDatabase } from './trial.ts';
         const [database, key] = process.argv.slice(2);
         console.log(JSON.stringify(await tryCorpusDatabase(database, key)));
       `,
-      resolveDir: join(project, 'src/recovery/testing/corpus'),
-    },
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    packages: 'external',
-    logLevel: 'error',
-  });
+  );
   return outfile;
 }
 

@@ -10,21 +10,20 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { bundleSource } from './bundle-source.mjs';
 
 const { values: options } = parseArgs({
   options: { snapshots: { type: 'string', default: '10000' } },
 });
 const snapshots = Number(options.snapshots);
-const project = fileURLToPath(new URL('..', import.meta.url));
 
 async function load() {
-  const outfile = join(project, `dist.many-snapshots-bench-${process.pid}.mjs`);
-  await build({
-    stdin: {
-      contents: `
+  const outfile = await bundleSource(
+    'many-snapshots-bench',
+    '',
+    `
         export { EMPTY_CONTENT } from './store/chunks/content.ts';
         export { encodeManifest } from './store/manifests/manifest-file.ts';
         export { openReader } from './store/repository.ts';
@@ -35,16 +34,7 @@ async function load() {
         export { candidatesOf } from './retention/source-plan.ts';
         export { NO_GUARDS } from './retention/candidate.ts';
       `,
-      resolveDir: join(project, 'src'),
-    },
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    packages: 'external',
-    logLevel: 'error',
-  });
+  );
   try {
     return await import(pathToFileURL(outfile).href);
   } finally {

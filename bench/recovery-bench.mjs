@@ -12,7 +12,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { bundleSource } from './bundle-source.mjs';
 
 const { values: options } = parseArgs({
   options: { seeds: { type: 'string', default: '3' }, kind: { type: 'string', default: '' } },
@@ -23,26 +23,17 @@ const CANDIDATES = ['undo-rot', 'replay', 'reindex', 'heal', 'salvage', 'roll-ba
 
 /** The generator and recovery as one bundle, as the programs are. */
 async function loadTrials() {
-  const outfile = join(project, `dist.recovery-bench-${process.pid}.mjs`);
-  await build({
-    stdin: {
-      contents: `
+  const outfile = await bundleSource(
+    'recovery-bench',
+    'recovery/testing/damage',
+    `
         export { kinds } from './kinds.ts';
         export { shapeOf } from './shape.ts';
         export { findRecoverer, recoverBySqlite } from './sqlite-recover.ts';
         export { Trial } from './trial.ts';
         export { World } from './world.ts';
       `,
-      resolveDir: join(project, 'src/recovery/testing/damage'),
-    },
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    packages: 'external',
-    logLevel: 'error',
-  });
+  );
   try {
     return await import(pathToFileURL(outfile).href);
   } finally {
