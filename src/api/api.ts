@@ -6,6 +6,7 @@ import { methods, needsHello } from '../protocol/methods.ts';
 import { openRpcDocument } from '../protocol/openrpc.ts';
 import type { Peer } from '../rpc/connection.ts';
 import { alertHandlers } from './alert.ts';
+import { artifactHandlers } from './artifact.ts';
 import { auditHandlers } from './audit.ts';
 import { noted } from './audit-trail.ts';
 import { requireCapability } from './capabilities.ts';
@@ -18,6 +19,7 @@ import type { Handler, Session } from './handler.ts';
 import { healthHandlers } from './health.ts';
 import { hookHandlers } from './hook.ts';
 import { jobHandlers } from './job.ts';
+import { migrationHandlers } from './migration.ts';
 import { pluginHandlers } from './plugin.ts';
 import { progressHandlers } from './progress.ts';
 import { recoveryHandlers } from './recovery.ts';
@@ -29,6 +31,7 @@ import { secretHandlers } from './secret.ts';
 import { settingsHandlers } from './settings.ts';
 import { snapshotHandlers } from './snapshot.ts';
 import { sourceHandlers } from './source.ts';
+import { tableHandlers } from './table.ts';
 import { treeHandlers } from './tree.ts';
 
 const ISSUES_TOLD_MAX = 10;
@@ -42,14 +45,17 @@ const handlers: { readonly [M in MethodName]: Handler<M> } = {
   ...scheduleHandlers,
   ...pendingHandlers,
   ...snapshotHandlers,
+  ...tableHandlers,
   ...treeHandlers,
   ...restoreHandlers,
   ...recoveryHandlers,
   ...drillHandlers,
+  ...artifactHandlers,
   ...retentionHandlers,
   ...jobHandlers,
   ...progressHandlers,
   ...databaseHandlers,
+  ...migrationHandlers,
   ...hookHandlers,
   ...pluginHandlers,
   ...repositoryHandlers,

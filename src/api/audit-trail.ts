@@ -6,6 +6,7 @@ import type { Session } from './handler.ts';
 /** Methods that change nothing and enqueue nothing. Whatever is not among them is noted, so that a new one cannot be forgotten. */
 const READING: ReadonlySet<MethodName> = new Set<MethodName>([
   'alert.list',
+  'artifact.list',
   'audit.list',
   'daemon.hello',
   'daemon.ping',
@@ -23,6 +24,10 @@ const READING: ReadonlySet<MethodName> = new Set<MethodName>([
   'job.logs',
   'job.statistics',
   'job.wait',
+  'migration.check',
+  'migration.history',
+  'migration.pending',
+  'migration.status',
   'pending.list',
   'plugin.list',
   'plugin.presets',

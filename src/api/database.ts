@@ -1,8 +1,10 @@
 import type { ApiContext } from './context.ts';
 import type { HandlersOf } from './handler.ts';
+import { databaseImportHandlers } from './import.ts';
 import { submitJob } from './submit-job.ts';
 
 export const databaseHandlers: HandlersOf<'database'> = {
+  ...databaseImportHandlers,
   'database.statistics': (params, context) => maintain(context, 'statistics', params),
   'database.checkpoint': (params, context) => maintain(context, 'checkpoint', params),
   'database.optimize': (params, context) => maintain(context, 'optimize', params),

@@ -2,6 +2,7 @@ import { cannot } from '../kernel/errors.ts';
 import type { MethodResult, ValidParams } from '../protocol/method-map.ts';
 import { listPending, type PendingRestore, removePending } from '../restore/pending-restore.ts';
 import { readPlan } from '../restore/saved-plan.ts';
+import { requireConfirmed } from './confirmation.ts';
 import type { ApiContext } from './context.ts';
 import type { HandlersOf } from './handler.ts';
 import { pageByTime } from './pages.ts';
@@ -24,24 +25,6 @@ async function frozen(
   });
 }
 
-/**
- * Whoever replaces the files of a source says which one: a wrong snapshot is then no accident.
- * @throws CONFIRMATION_REQUIRED
- */
-function requireConfirmed(
-  confirm: string | undefined,
-  source: { readonly id: string; readonly name: string },
-  context: ApiContext,
-): void {
-  const now = context.settings.sources.find(({ id }) => id === source.id);
-  const names = [source.id, source.name, now?.name];
-  if (confirm !== undefined && names.includes(confirm)) return;
-  const state = confirm === undefined ? 'it is not confirmed' : `"${confirm}" was confirmed`;
-  throw cannot('CONFIRMATION_REQUIRED', 'restore in place', now?.name ?? source.name, state, {
-    hint: `Say which source is meant: confirm: "${now?.name ?? source.name}".`,
-  });
-}
-
 type RunParams = Omit<ValidParams<'restore.run'>, 'planId' | 'idempotencyKey'>;
 type Bandwidth = RunParams['bandwidth'];
 
@@ -53,7 +36,7 @@ async function submitRestore(
   const { snapshotId, source } = await frozen(params, context);
   const { sourceId: _named, ...rest } = params;
   const inPlace = params.target?.type === 'in-place' && params.dryRun !== true;
-  if (inPlace) requireConfirmed(confirm, source, context);
+  if (inPlace) requireConfirmed(confirm, source, 'restore in place', context);
   return submitJob(context, {
     kind: 'restore',
     sourceId: source.id,
@@ -103,7 +86,7 @@ export const restoreHandlers: HandlersOf<'restore'> = {
   },
   'restore.stage': async ({ idempotencyKey, confirm, all: _all, ...params }, context) => {
     const { snapshotId, source } = await frozen(params, context);
-    requireConfirmed(confirm, source, context);
+    requireConfirmed(confirm, source, 'restore in place', context);
     const { sourceId: _named, ...rest } = params;
     return submitJob(context, {
       kind: 'stage',

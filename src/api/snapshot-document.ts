@@ -48,6 +48,10 @@ export async function snapshotDocument(reader: StoreReader, id: string): Promise
     skippedByReason: { ...manifest.skippedByReason },
     notes: cut(manifest.notes ?? []),
     keys: [...(manifest.keys ?? [])],
+    lineCounts:
+      manifest.lineCounts === undefined
+        ? null
+        : { ...manifest.lineCounts, items: cut(manifest.lineCounts.items) },
     changedWhileReading: cut(manifest.changedWhileReading),
     changedWhileReadingCount: manifest.changedWhileReading.length,
     warnings: cut(manifest.warnings),

@@ -1,6 +1,8 @@
 import { cannot } from '../kernel/errors.ts';
 import { chosenSnapshots } from './choose-snapshots.ts';
+import { snapshotExportHandlers } from './export.ts';
 import type { HandlersOf } from './handler.ts';
+import { snapshotImportHandlers } from './import.ts';
 import { pageByTime } from './pages.ts';
 import { readerIfAny } from './reader-if-any.ts';
 import { snapshotContentHandlers } from './snapshot-contents.ts';
@@ -12,6 +14,8 @@ import { submitJob } from './submit-job.ts';
 export const snapshotHandlers: HandlersOf<'snapshot'> = {
   ...snapshotContentHandlers,
   ...snapshotNoteHandlers,
+  ...snapshotExportHandlers,
+  ...snapshotImportHandlers,
   'snapshot.delete': async ({ ids, force, idempotencyKey }, context) => {
     const reader = await context.openReader();
     const snapshotIds = [...new Set(ids.map((each) => reader.resolveSnapshot(each)))];
@@ -45,7 +49,9 @@ export const snapshotHandlers: HandlersOf<'snapshot'> = {
     );
   },
   'snapshot.latest': async (choice, context) => {
-    const [newest] = chosenSnapshots(await readerIfAny(context), choice, context);
+    const chosen = chosenSnapshots(await readerIfAny(context), choice, context);
+    // What came from an archive is meant only where it is asked for.
+    const newest = chosen.find(({ origin }) => origin !== 'import' || choice.origin === 'import');
     if (newest !== undefined) return newest;
     throw cannot('NOT_FOUND', 'find snapshot', 'latest', 'there is none like this', {
       hint: 'holdfast snapshots lists what there is.',

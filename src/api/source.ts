@@ -21,6 +21,7 @@ export const sourceHandlers: HandlersOf<'source'> = {
       defaultExcludes: source.defaultExcludes ? DEFAULT_EXCLUDES : [],
       exclude: source.exclude,
       maxFileBytes: source.maxFileBytes,
+      countLines: source.countLines,
       tags: source.tags,
       keys: source.keys,
       optionalDatabases: source.databases.optional,

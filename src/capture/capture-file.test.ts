@@ -64,6 +64,7 @@ async function captureWhile(touch: (reading: number) => void): Promise<CapturedF
     report: new CaptureReport(quietActivity()),
     activity: quietActivity(),
     fileBytesMax: null,
+    countsLines: () => false,
     scratchDirectory: directory,
   });
 }
@@ -123,6 +124,7 @@ describe('captureFile()', () => {
       report: new CaptureReport(quietActivity()),
       activity: quietActivity(),
       fileBytesMax: null,
+      countsLines: () => false,
       scratchDirectory: directory,
     });
     expect(result).toMatchObject({ kind: 'skipped', skip: { reason: 'vanished' } });

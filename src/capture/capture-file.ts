@@ -9,6 +9,7 @@ import type { SkipRecord } from '../store/manifests/manifest.ts';
 import type { ContentSource, StoreWriter } from '../store/store.ts';
 import type { FileEntry } from '../store/trees/tree-entry.ts';
 import type { CaptureReport } from './capture-report.ts';
+import { type LineCount, LineCounter } from './line-count.ts';
 import { isSameState, OPEN_FLAGS, readSmallFile } from './read-small-file.ts';
 import { type ListedEntry, skip, skipForError } from './select-files.ts';
 
@@ -19,6 +20,8 @@ export interface FileContext {
   readonly scratchDirectory: string;
   /** Larger files are left out; null: none is. */
   readonly fileBytesMax: number | null;
+  /** Whether a file is a log whose lines are counted. */
+  readonly countsLines: (logicalPath: string) => boolean;
 }
 
 export type CapturedFile =
@@ -57,7 +60,7 @@ export async function captureFile(
     if (context.fileBytesMax !== null && stat.size > context.fileBytesMax) {
       return { kind: 'skipped', skip: skip(listed.logicalPath, 'too-large', `${stat.size} bytes`) };
     }
-    return { kind: 'file', entry: await storeFile(handle, listed.name, before, context) };
+    return { kind: 'file', entry: await storeFile(handle, listed, before, context) };
   } catch (error) {
     if (!(error instanceof ReadFailure)) throw error;
     return { kind: 'skipped', skip: skip(listed.logicalPath, 'unreadable', error.message) };
@@ -80,8 +83,9 @@ async function captureSmallFile(
   const { stat, bytes } = small;
   if (bytes.length >= 16 && isDatabaseHeader(bytes.subarray(0, 16))) return { kind: 'database' };
   if (context.fileBytesMax !== null && stat.size > context.fileBytesMax) return null;
-  const content = await store({ bytes: bytes.length, read: () => bytes }, before, context);
-  return { kind: 'file', entry: fileEntry(listed.name, stat, content, false) };
+  const source = { bytes: bytes.length, read: () => bytes };
+  const stored = await store(source, listed, before, context);
+  return { kind: 'file', entry: fileEntry(listed.name, stat, stored, false) };
 }
 
 async function beginsAsDatabase(handle: FileHandle): Promise<boolean> {
@@ -91,21 +95,23 @@ async function beginsAsDatabase(handle: FileHandle): Promise<boolean> {
 
 async function storeFile(
   handle: FileHandle,
-  name: string,
+  listed: ListedEntry,
   before: Content | null,
   context: FileContext,
 ): Promise<FileEntry> {
+  const { name } = listed;
   for (let attempt = 1; ; attempt++) {
     context.activity.signal.throwIfAborted();
     const stat = await handle.stat({ bigint: true });
     try {
-      const content = await store(fileSource(handle, Number(stat.size)), before, context);
+      const source = fileSource(handle, Number(stat.size));
+      const stored = await store(source, listed, before, context);
       const after = await handle.stat({ bigint: true });
-      if (isSameState(stat, after)) return fileEntry(name, stat, content, false);
-      if (attempt >= ATTEMPTS_MAX) return fileEntry(name, stat, content, true);
+      if (isSameState(stat, after)) return fileEntry(name, stat, stored, false);
+      if (attempt >= ATTEMPTS_MAX) return fileEntry(name, stat, stored, true);
     } catch (error) {
       if (!(error instanceof ShrunkFile)) throw error;
-      if (attempt >= ATTEMPTS_MAX) return storeCopy(handle, name, before, context);
+      if (attempt >= ATTEMPTS_MAX) return storeCopy(handle, listed, before, context);
     }
   }
 }
@@ -113,7 +119,7 @@ async function storeFile(
 /** A file that shrinks under every read: a copy of whatever it holds has at least a length of its own. */
 async function storeCopy(
   handle: FileHandle,
-  name: string,
+  listed: ListedEntry,
   before: Content | null,
   context: FileContext,
 ): Promise<FileEntry> {
@@ -129,8 +135,8 @@ async function storeCopy(
         at += bytesRead;
       }
       const { size } = await copy.stat();
-      const content = await store(fileSource(copy, size), before, context);
-      return fileEntry(name, stat, content, true);
+      const stored = await store(fileSource(copy, size), listed, before, context);
+      return fileEntry(listed.name, stat, stored, true);
     } finally {
       await copy.close();
     }
@@ -139,12 +145,22 @@ async function storeCopy(
   }
 }
 
-function store(
+interface Stored {
+  readonly content: Content;
+  /** Null where lines are not counted. */
+  readonly lines: LineCount | null;
+}
+
+async function store(
   source: ContentSource,
+  { logicalPath }: ListedEntry,
   before: Content | null,
-  { writer, report, activity }: FileContext,
-): Promise<Content> {
-  return writer.writeContent(report.metered(source), before, activity);
+  { writer, report, activity, countsLines }: FileContext,
+): Promise<Stored> {
+  const counter = countsLines(logicalPath) ? new LineCounter() : null;
+  const metered = report.metered(counter?.counting(source) ?? source);
+  const content = await writer.writeContent(metered, before, activity);
+  return { content, lines: counter?.count ?? null };
 }
 
 class ShrunkFile extends Error {}
@@ -181,7 +197,12 @@ async function readFrom(
   return { bytesRead, buffer };
 }
 
-function fileEntry(name: string, stat: BigIntStats, content: Content, changed: boolean): FileEntry {
+function fileEntry(
+  name: string,
+  stat: BigIntStats,
+  { content, lines }: Stored,
+  changed: boolean,
+): FileEntry {
   return {
     type: 'file',
     name,
@@ -190,6 +211,8 @@ function fileEntry(name: string, stat: BigIntStats, content: Content, changed: b
     ctimeNs: String(stat.ctimeNs),
     inode: String(stat.ino),
     ...(changed ? { changedWhileReading: true } : {}),
+    ...(lines === null ? {} : { lines: lines.lines }),
+    ...(lines?.endsPartial === true ? { endsPartial: true } : {}),
   };
 }
 

@@ -1,11 +1,13 @@
 import type { Activity } from '../kernel/activity.ts';
-import type { SkipReason, SkipRecord } from '../store/manifests/manifest.ts';
+import type { LineCounts, SkipReason, SkipRecord } from '../store/manifests/manifest.ts';
 import type { ContentSource } from '../store/store.ts';
+import type { FileEntry } from '../store/trees/tree-entry.ts';
 
 const SKIPS_MAX = 1_000;
 const WARNINGS_MAX = 100;
 const NOTES_MAX = 100;
 const CHANGED_FILES_MAX = 1_000;
+const COUNTED_FILES_MAX = 1_000;
 
 /** Skips that mean that something the operator expects in the snapshot is not there. */
 const LOSSES: ReadonlySet<SkipReason> = new Set(['unreadable', 'name-not-utf8', 'path-too-long']);
@@ -25,6 +27,12 @@ export class CaptureReport {
   /** What is no fault, but worth knowing. */
   readonly notes: string[] = [];
   readonly changedWhileReading: string[] = [];
+  readonly lineCounts = {
+    files: 0,
+    lines: 0,
+    partial: 0,
+    items: [] as LineCounts['items'][number][],
+  };
   readonly #warnings: string[] = [];
   /** The first thing that could not be captured, if any. */
   firstLoss: SkipRecord | null = null;
@@ -52,6 +60,20 @@ export class CaptureReport {
 
   note(message: string): void {
     if (this.notes.length < NOTES_MAX) this.notes.push(message);
+  }
+
+  /** A file whose lines were counted, now or for an earlier snapshot. */
+  counted(path: string, { lines, endsPartial }: Pick<FileEntry, 'lines' | 'endsPartial'>): void {
+    if (lines === undefined) return;
+    const partial = endsPartial === true;
+    const counts = this.lineCounts;
+    counts.files += 1;
+    counts.lines += lines;
+    if (partial) {
+      counts.partial += 1;
+      this.note(`${path} ends in the middle of a line`);
+    }
+    if (counts.items.length < COUNTED_FILES_MAX) counts.items.push({ path, lines, partial });
   }
 
   changed(logicalPath: string): void {

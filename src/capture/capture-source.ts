@@ -18,6 +18,7 @@ import { CaptureReport } from './capture-report.ts';
 import type { DatabaseContext } from './database-task.ts';
 import { findDatabases } from './find-databases.ts';
 import { keyFingerprints } from './key-fingerprints.ts';
+import { linePatterns } from './line-count.ts';
 import { PathLimits } from './logical-paths.ts';
 import { ParentSnapshot } from './parent-snapshot.ts';
 import { FileSelection } from './select-files.ts';
@@ -42,6 +43,8 @@ export interface CaptureRequest {
   readonly plugins?: Manifest['plugins'];
   /** Values of the secrets that keys of the source name. @default none is known */
   readonly secrets?: (name: string) => Promise<Buffer | null>;
+  /** Where roots that are read elsewhere belong, by prefix. @default where they are read */
+  readonly rootPaths?: ReadonlyMap<string, string>;
   /** Logical paths to which the snapshot is limited, with all below them. Missing roots are then no error. */
   readonly onlyPaths?: readonly string[];
 }
@@ -81,6 +84,7 @@ export async function captureSource(
     scratchDirectory: request.scratchDirectory,
     checkLevel: request.source.databases.check,
     fileBytesMax: request.source.maxFileBytes,
+    countsLines: linePatterns(request.source.countLines),
   };
 
   activity.progress({ phase: 'scan', filesDone: 0, bytesDone: 0 });
@@ -91,7 +95,7 @@ export async function captureSource(
 
   activity.progress({ phase: 'files' });
   const trees = new TreeCapture(selection, captured, context);
-  const manifestRoots = await writeRoots(roots, trees, context);
+  const manifestRoots = await writeRoots(roots, trees, context, request.rootPaths);
   const times = { startedMs, capturedMs, readUntilMs: clock.nowMs() };
   warnOfLostDatabases(request, roots, trees, context);
   if (request.onlyPaths === undefined) {
@@ -114,6 +118,7 @@ export async function captureSource(
       notes: report.notes,
       keys,
       ...(request.plugins === undefined ? {} : { plugins: request.plugins }),
+      ...(report.lineCounts.files === 0 ? {} : { lineCounts: report.lineCounts }),
       changedWhileReading: report.changedWhileReading,
       warnings: report.warnings(),
       sourceFingerprint: scan.sourceFingerprint,
@@ -147,11 +152,13 @@ async function writeRoots(
   roots: readonly SelectedRoot[],
   trees: TreeCapture,
   { parent, report }: DatabaseContext,
+  rootPaths: CaptureRequest['rootPaths'],
 ): Promise<ManifestRoot[]> {
   const written: ManifestRoot[] = [];
   for (const root of roots) {
     const { class: rootClass, name } = root.settings;
-    const base = { class: rootClass, name, prefix: root.prefix, path: root.path };
+    const path = rootPaths?.get(root.prefix) ?? root.path;
+    const base = { class: rootClass, name, prefix: root.prefix, path };
     if (root.stat === null) report.warn(`${root.prefix} is missing: ${root.problem}`);
     const tree =
       root.stat === null || root.sameAs !== null

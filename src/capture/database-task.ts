@@ -18,6 +18,8 @@ export interface DatabaseContext {
   readonly checkLevel: 'quick' | 'full';
   /** Larger files are left out, databases never; null: no bound. */
   readonly fileBytesMax: number | null;
+  /** Whether a file is a log whose lines are counted. */
+  readonly countsLines: (logicalPath: string) => boolean;
 }
 
 export interface CapturedDatabase {

@@ -104,9 +104,12 @@ export class TreeCapture {
   }
 
   #isUnchanged(listed: ListedEntry, known: TreeEntry | undefined): known is FileEntry {
-    const { parent, fileBytesMax } = this.#context;
+    const { parent, fileBytesMax, countsLines } = this.#context;
     const isBounded = fileBytesMax === null || listed.stat.size <= fileBytesMax;
-    return isBounded && known?.type === 'file' && parent.isUnchanged(known, listed.stat);
+    if (!isBounded || known?.type !== 'file' || !parent.isUnchanged(known, listed.stat))
+      return false;
+    // What a snapshot of before did not count is counted once.
+    return countsLines(listed.logicalPath) === (known.lines !== undefined);
   }
 
   async #symlink(
@@ -134,6 +137,7 @@ export class TreeCapture {
     if (read === undefined && this.#isUnchanged(listed, known)) {
       report.files += 1;
       report.fileDone(known.content.bytes);
+      report.counted(listed.logicalPath, known);
       return asKnown(known, { ...known, ...ownership(listed.stat) });
     }
     activity.progress({ currentFile: listed.logicalPath });
@@ -142,6 +146,7 @@ export class TreeCapture {
     if (result.kind === 'database') return this.#lateDatabase(listed, known);
     report.files += 1;
     report.fileDone(result.entry.content.bytes);
+    report.counted(listed.logicalPath, result.entry);
     if (result.entry.changedWhileReading === true) report.changed(listed.logicalPath);
     return result.entry;
   }

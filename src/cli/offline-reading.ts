@@ -13,6 +13,8 @@ export type ReadMethod =
   | 'snapshot.manifest'
   | 'snapshot.find'
   | 'drill.list'
+  | 'artifact.list'
+  | 'migration.history'
   | 'restore.pending'
   | 'retention.get'
   | 'retention.preview'
@@ -76,11 +78,15 @@ async function loadHandlers() {
     ]);
   const { retentionHandlers } = await import('../api/retention.ts');
   const { restoreHandlers } = await import('../api/restore.ts');
+  const { migrationHandlers } = await import('../api/migration.ts');
+  const { artifactHandlers } = await import('../api/artifact.ts');
   return {
     ...retentionHandlers,
     ...restoreHandlers,
+    ...migrationHandlers,
     ...snapshotHandlers,
     ...drillHandlers,
+    ...artifactHandlers,
     ...treeHandlers,
     ...repositoryHandlers,
   };

@@ -5,15 +5,18 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { collect } from './option-parsers.ts';
 import { printError } from './report.ts';
+import { addArtifactCommands } from './tree/artifact-commands.ts';
 import type { Perform } from './tree/command-adapter.ts';
 import { addDaemonCommands, addRecordCommands } from './tree/daemon-commands.ts';
 import { addDatabaseCommands } from './tree/database-commands.ts';
 import { addHookCommands } from './tree/hook-commands.ts';
+import { addMigrateCommands } from './tree/migrate-commands.ts';
 import { addOversightCommands } from './tree/oversight-commands.ts';
 import { addRetentionCommands } from './tree/retention-commands.ts';
 import { addScheduleCommands } from './tree/schedule-commands.ts';
 import { addSettingsCommands } from './tree/settings-commands.ts';
 import { addRecoveryCommands, addSnapshotCommands } from './tree/snapshot-commands.ts';
+import { addTransferCommands } from './tree/transfer-commands.ts';
 
 export interface ProgramOptions {
   readonly version: string;
@@ -85,9 +88,12 @@ export function buildProgram(
   addDaemonCommands(program, perform);
   addSnapshotCommands(program, perform);
   addDatabaseCommands(program, perform);
+  addMigrateCommands(program, perform);
   addHookCommands(program, perform);
   addRetentionCommands(program, perform);
   addRecoveryCommands(program, perform);
+  addTransferCommands(program, perform);
+  addArtifactCommands(program, perform);
   addRecordCommands(program, perform);
   addSettingsCommands(program, perform);
   addScheduleCommands(program, perform);

@@ -19,6 +19,11 @@ export type JobMethod =
   | 'database.statistics'
   | 'database.checkpoint'
   | 'database.optimize'
+  | 'migration.status'
+  | 'migration.pending'
+  | 'migration.check'
+  | 'migration.up'
+  | 'migration.down'
   | 'hook.test'
   | 'plugin.run'
   | 'snapshot.tag'
@@ -38,7 +43,16 @@ export type JobMethod =
   | 'repository.prune'
   | 'repository.reconcile'
   | 'snapshot.delete'
-  | 'repository.rebuild';
+  | 'repository.rebuild'
+  | 'artifact.export'
+  | 'artifact.verify'
+  | 'artifact.import'
+  | 'artifact.publish'
+  | 'artifact.fetch'
+  | 'snapshot.export'
+  | 'table.import'
+  | 'database.import'
+  | 'snapshot.import';
 
 export interface JobRequest<Method extends JobMethod = JobMethod> {
   readonly method: Method;

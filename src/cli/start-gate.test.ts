@@ -111,6 +111,21 @@ describe('holdfast recover --if-needed', () => {
     },
   );
 
+  it('C-18: stays shut where the daemon cannot make a database that is not there yet', async () => {
+    const message = 'Cannot bootstrap "data/app.db of app": no such alias';
+    const failed = { code: 'BOOTSTRAP_FAILED', message, sourceId: 'app' };
+    let asked = 0;
+    const result = await online({
+      'daemon.status': () => {
+        asked += 1;
+        return status({ bootPhase: 'bootstrap', warnings: asked < 3 ? [] : [failed] });
+      },
+    });
+    expect(result.exitCode).toBe(EXIT.failed);
+    expect(result.document).toMatchObject({ fit: false, error: { code: 'NOT_READY', message } });
+    expect(asked).toBe(3);
+  });
+
   it('asks a running daemon, and does not open when the job fails', async () => {
     const ready = { 'daemon.status': () => status({ ready: true, bootPhase: 'ready' }) };
     const submit = {

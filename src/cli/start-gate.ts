@@ -111,6 +111,7 @@ const BEFORE_VERDICT: readonly DaemonStatus['bootPhase'][] = [
   'starting',
   'swaps',
   'restores',
+  'bootstrap',
   'recovery',
 ];
 
@@ -126,6 +127,8 @@ async function waitForBoot(
     const status = await daemon.call('daemon.status', {}, { signal });
     if (status.bootPhase === 'stopping') return null;
     if (status.ready) return 'ready';
+    const failure = bootstrapFailure(status);
+    if (failure !== null) return failure;
     if (!BEFORE_VERDICT.includes(status.bootPhase)) {
       const verdict = judgeBoot(status, sourceReference);
       if (verdict !== null) return verdict;
@@ -138,6 +141,15 @@ async function waitForBoot(
     if (terminal.animated && status.bootProgress !== null) meter.update(bootView(status));
     await sleep(clock, BOOT_POLL_MS, signal);
   }
+}
+
+/** Before it is made, an application would start on a database that is empty. */
+function bootstrapFailure({ warnings }: DaemonStatus): GateVerdict | null {
+  const failed = warnings.find(({ code }) => code === 'BOOTSTRAP_FAILED');
+  if (failed === undefined) return null;
+  const hint = 'The daemon tries again every minute: holdfast status.';
+  const error = { code: 'NOT_READY', message: failed.message, hint, retryable: true } as const;
+  return { fit: false, jobId: null, databases: [], error };
 }
 
 function bootView({ bootPhase, bootProgress }: DaemonStatus) {

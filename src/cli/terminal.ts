@@ -1,10 +1,13 @@
 import { createInterface } from 'node:readline/promises';
 import type { Readable, Writable } from 'node:stream';
+import { systemCode } from '../kernel/errors.ts';
 
 /** Where output goes and who sits there. Data goes to stdout, everything said about it to stderr. */
 export interface Terminal {
   /** One line, or several, of data. */
   out(text: string): void;
+  /** Bytes of data, as fast as they are taken; false: whoever takes them has seen enough. */
+  send(pieces: AsyncIterable<Uint8Array>): Promise<boolean>;
   /** One line, or several, for people. */
   note(text: string): void;
   /** Text to stderr as it is, control characters included. */
@@ -49,6 +52,7 @@ export function openTerminal(
   const { stdin, stdout, stderr } = streams;
   return {
     out: (text) => void stdout.write(`${text}\n`),
+    send: (pieces) => sendTo(stdout, pieces),
     note: (text) => void stderr.write(`${text}\n`),
     raw: (text) => void stderr.write(text),
     animated: stderr.isTTY === true && environment['TERM'] !== 'dumb',
@@ -77,4 +81,33 @@ export function openTerminal(
       }
     },
   };
+}
+
+async function sendTo(stdout: Writable, pieces: AsyncIterable<Uint8Array>): Promise<boolean> {
+  // A reader that leaves, such as head(1), ends what is being sent, and not this process before it has tidied up.
+  const others = stdout.listeners('error') as ((error: Error) => void)[];
+  let failure: Error | null = null;
+  const onError = (error: Error): void => {
+    failure = error;
+  };
+  stdout.removeAllListeners('error').on('error', onError);
+  try {
+    for await (const piece of pieces) {
+      await new Promise<void>((resolve) => {
+        stdout.write(piece, (error) => {
+          failure ??= error ?? null;
+          resolve();
+        });
+      });
+      if (failure !== null) break;
+    }
+  } finally {
+    for (const other of others) stdout.on('error', other);
+  }
+  if (failure === null) {
+    stdout.off('error', onError);
+    return true;
+  }
+  if (systemCode(failure) === 'EPIPE') return false;
+  throw failure;
 }

@@ -64,6 +64,7 @@ describe('loadSettings()', () => {
           maxSnapshotAgeMs: null,
         },
         assertions: [],
+        migrations: [],
       },
     ]);
     expect(settings.sources[0]!.schedules.map(({ id }) => id)).toEqual(['backup']);

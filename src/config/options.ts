@@ -1,12 +1,20 @@
 import { z } from 'zod';
 import { computed, groupOf, type Options, objectOf, withDefault } from './option.ts';
 import { absolutePath } from './option-values.ts';
+import {
+  artifactOptions,
+  artifactStoreOptions,
+  artifactsOptions,
+  signingOptions,
+  verifyKeyOptions,
+} from './options/artifact-options.ts';
 import { assertionOptions } from './options/assertion-options.ts';
 import { bandwidthOptions } from './options/bandwidth-options.ts';
 import { databaseOptions } from './options/database-options.ts';
 import { hookOptions, hooksOptions } from './options/hook-options.ts';
 import { jobOptions } from './options/job-options.ts';
 import { keyOptions } from './options/key-options.ts';
+import { migrationOptions } from './options/migration-options.ts';
 import { choice } from './options/option-shapes.ts';
 import { pluginOptions } from './options/plugin-options.ts';
 import { pruneOptions } from './options/prune-options.ts';
@@ -113,6 +121,10 @@ export const topOptions = {
     type: 'group',
     help: 'How fast each job may read and write the repository. A job may ask for bounds of its own.',
   }),
+  artifacts: groupOf(artifactsOptions, {
+    type: 'group',
+    help: 'Databases that travel to other installations: see artifacts.md.',
+  }),
   worker: groupOf(workerOptions, { type: 'group', help: 'The processes that do the work.' }),
   sources: withDefault(
     z.array(objectOf(sourceOptions)).max(256, 'expected at most 256 sources'),
@@ -138,6 +150,10 @@ export const optionGroups: readonly { readonly at: string; readonly options: Opt
   { at: 'prune', options: pruneOptions },
   { at: 'jobs', options: jobOptions },
   { at: 'bandwidth', options: bandwidthOptions },
+  { at: 'artifacts', options: artifactsOptions },
+  { at: 'artifacts.store', options: artifactStoreOptions },
+  { at: 'artifacts.signWith', options: signingOptions },
+  { at: 'artifacts.verifyWith[]', options: verifyKeyOptions },
   { at: 'worker', options: workerOptions },
   { at: 'sources[]', options: sourceOptions },
   { at: 'sources[].roots[]', options: rootOptions },
@@ -153,4 +169,6 @@ export const optionGroups: readonly { readonly at: string; readonly options: Opt
   { at: 'sources[].plugins[]', options: pluginOptions },
   { at: 'sources[].service', options: serviceOptions },
   { at: 'sources[].assertions[]', options: assertionOptions },
+  { at: 'sources[].artifacts[]', options: artifactOptions },
+  { at: 'sources[].migrations[]', options: migrationOptions },
 ];

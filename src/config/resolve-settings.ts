@@ -1,4 +1,5 @@
 import { SOCKET_PATH_BYTES_MAX } from '../kernel/limits.ts';
+import { checkArtifacts } from './check-artifacts.ts';
 import type { ConfigDocument } from './config-file.ts';
 import { configError } from './config-problem.ts';
 import { currentUid, defaultPaths } from './default-paths.ts';
@@ -65,6 +66,7 @@ async function complete(
       `"${socketPath}" is longer than ${SOCKET_PATH_BYTES_MAX} bytes, which no Unix socket can be; set a shorter one`,
     );
   }
+  checkArtifacts(configuration, repositoryDirectory, list);
   const own = { stateDirectory, repositoryDirectory };
   const sources = await resolveSources(configuration, own, list);
   const schedules = resolveRepositorySchedules(configuration, sources, list);

@@ -1,3 +1,4 @@
+import { checkAliases, checkSourceArtifacts } from './check-artifacts.ts';
 import { slug } from './option-values.ts';
 import type { Configuration, SourceConfiguration } from './options.ts';
 import { isInside, realPathOf } from './own-places.ts';
@@ -31,6 +32,8 @@ export async function resolveSources(
     }
     checkAssertions(source, path, list);
     checkKeys(source, path, list);
+    checkSourceArtifacts(source, path, list);
+    checkMigrations(source, path, list);
     const roots = await resolveRoots(source, own, path, list);
     const plugins = await resolvePlugins(source, roots, path, list);
     resolved.push({
@@ -43,6 +46,7 @@ export async function resolveSources(
     });
   }
   checkReferences(resolved, list);
+  checkAliases(resolved, list);
   return resolved;
 }
 
@@ -101,6 +105,22 @@ function checkAssertions(
       list.add([...path, 'assertions', index, 'name'], `a second assertion "${name}"`);
     }
     taken.add(name);
+  }
+}
+
+function checkMigrations(
+  { migrations }: SourceConfiguration,
+  path: readonly (string | number)[],
+  list: ProblemList,
+): void {
+  const taken = new Set<string>();
+  for (const [index, { database, versionQuery, versionStatement }] of migrations.entries()) {
+    const at = [...path, 'migrations', index];
+    if (taken.has(database)) list.add([...at, 'database'], `a second entry for "${database}"`);
+    taken.add(database);
+    if (versionQuery === null && versionStatement !== null) {
+      list.add([...at, 'versionStatement'], 'it needs a "versionQuery" that reads what it writes');
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ArtifactSettings, ArtifactsSettings } from './artifact-settings.ts';
 import type { HooksSettings, PluginSettings } from './hook-settings.ts';
 import type { LogLevel } from './options.ts';
 import type { RetentionSettings } from './retention-settings.ts';
@@ -34,7 +35,7 @@ export interface WatchSettings {
 
 export interface ScheduleSettings {
   readonly id: string;
-  readonly kind: 'backup' | 'forget' | 'prune' | 'check' | 'verify' | 'drill';
+  readonly kind: 'backup' | 'forget' | 'prune' | 'check' | 'verify' | 'drill' | 'publish';
   readonly trigger:
     | { readonly type: 'cron'; readonly expression: string; readonly timeZone: string }
     | { readonly type: 'interval'; readonly intervalMs: number };
@@ -83,6 +84,20 @@ export interface AssertionSettings {
   readonly expect: string | number | null;
 }
 
+/** An application's own steps from one version of a database's schema to the next. */
+export interface MigrationSettings {
+  /** Logical path: `data/app.db`. Unique in the source. */
+  readonly database: string;
+  /** Absolute. */
+  readonly directory: string;
+  /** Its first value is the version; null: `PRAGMA user_version`. */
+  readonly versionQuery: string | null;
+  /** Writes the version, in the transaction of each step; null: the step does, or `user_version` is set. */
+  readonly versionStatement: string | null;
+  /** Of a database that holds tables and says no version; null: it is refused. */
+  readonly assumeVersion: string | null;
+}
+
 /** Text for the shell, or a program and its arguments. */
 export type CommandSettings = string | readonly string[];
 
@@ -121,6 +136,8 @@ export interface SourceSettings {
   readonly exclude: readonly string[];
   /** Larger files are left out, but never a database; null: no bound. */
   readonly maxFileBytes: number | null;
+  /** Logs whose lines are counted, as patterns of logical paths. */
+  readonly countLines: readonly string[];
   /** What becomes of a backup that meets files that it cannot read. */
   readonly unreadable: 'warn' | 'fail';
   /** Of every snapshot that a backup takes. */
@@ -143,6 +160,8 @@ export interface SourceSettings {
   readonly hooks: HooksSettings;
   readonly plugins: readonly PluginSettings[];
   readonly assertions: readonly AssertionSettings[];
+  readonly artifacts: readonly ArtifactSettings[];
+  readonly migrations: readonly MigrationSettings[];
 }
 
 /** How long is kept what a restore or a repair replaced; null: without bound. */
@@ -186,6 +205,7 @@ export interface Settings {
     readonly readBytesPerSecond: number;
     readonly writeBytesPerSecond: number;
   };
+  readonly artifacts: ArtifactsSettings;
   readonly worker: {
     readonly memoryBytesMax: number;
     readonly jobDeadlineMs: number;

@@ -1,13 +1,15 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SettingsHolder } from '../config/live-settings.ts';
+import { objectOf } from '../config/option.ts';
+import { artifactOptions } from '../config/options/artifact-options.ts';
 import type { Settings } from '../config/settings.ts';
 import { testSettings, testSource } from '../config/testing/settings.ts';
 import { JobQueue } from '../jobs/job-queue.ts';
 import type { RunJob } from '../jobs/job-runner.ts';
-import { systemClock } from '../kernel/clock.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
 import { silentLogger } from '../kernel/logger.ts';
 import { type PendingRestore, writePending } from '../restore/pending-restore.ts';
 import { openState, type StateDatabase } from '../state/state-database.ts';
@@ -15,12 +17,20 @@ import { BOOT_KINDS, bootJobs } from './boot.ts';
 import { BootProgress } from './boot-progress.ts';
 import { RepositoryView } from './repository-view.ts';
 import { SourceStates } from './source-states.ts';
+import { bootstrapWarnings } from './status-warnings.ts';
 
 let directory: string;
 let settings: Settings;
 let state: StateDatabase;
 /** What boot did: the phases it entered, and the jobs that it had done. */
 let course: string[];
+let progress: BootProgress;
+
+/** Waits no time at all. */
+const hurriedClock: Clock = {
+  ...systemClock,
+  after: (_delayMs, callback, options) => systemClock.after(0, callback, options),
+};
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'boot-'));
@@ -42,7 +52,11 @@ afterEach(async () => {
 });
 
 /** Boots with workers that do nothing but end; `ends` tells how each does. */
-async function boot(ends: (kind: string) => 'succeeded' | 'failed' = () => 'succeeded') {
+async function boot(
+  ends: (kind: string) => 'succeeded' | 'failed' = () => 'succeeded',
+  clock: Clock = systemClock,
+) {
+  progress = new BootProgress((phase) => course.push(phase));
   const runJob: RunJob = async ({ kind, params }) => {
     course.push(`${kind} ${JSON.stringify(params)}`);
     const error = { code: 'IO_ERROR', message: 'made to fail', retryable: false } as const;
@@ -58,9 +72,9 @@ async function boot(ends: (kind: string) => 'succeeded' | 'failed' = () => 'succ
       live: new SettingsHolder(settings),
       queue,
       effects: { settled: async () => {} },
-      clock: systemClock,
+      clock,
       logger: silentLogger,
-      progress: new BootProgress((phase) => course.push(phase)),
+      progress,
       repository,
       sources: new SourceStates(repository),
       signal: new AbortController().signal,
@@ -127,4 +141,55 @@ it('Z-104: a step that fails is no reason to leave out the next', async () => {
 it('boot applies nothing where nothing was staged', async () => {
   await boot();
   expect(course.filter((each) => each.startsWith('apply') || each === 'restores')).toEqual([]);
+});
+
+describe('bootstrapping', () => {
+  const withBootstrap = () => {
+    const artifacts = [
+      {
+        ...objectOf(artifactOptions).parse({ database: 'data/app.db' }),
+        bootstrapRef: 'snapshots/latest',
+      },
+    ];
+    const [one, ...others] = settings.sources;
+    settings = { ...settings, sources: [{ ...one!, artifacts }, ...others] };
+  };
+
+  it('C-18, F19: comes before databases are checked, for the sources that ask for it', async () => {
+    withBootstrap();
+    await boot();
+    expect(course.slice(2)).toEqual([
+      'bootstrap',
+      'bootstrap {"sourceId":"one"}',
+      'recovery',
+      expect.stringMatching(/^recover/),
+      expect.stringMatching(/^recover/),
+    ]);
+  });
+
+  it('C-18: that fails is tried again until it succeeds, and nothing that follows begins before', async () => {
+    withBootstrap();
+    let tries = 0;
+    const failures: number[] = [];
+    await boot((kind) => {
+      if (kind !== 'bootstrap') return 'succeeded';
+      tries += 1;
+      failures.push(progress.bootstrapFailures.length);
+      return tries < 3 ? 'failed' : 'succeeded';
+    }, hurriedClock);
+    expect(course.map((each) => each.split(' ')[0]).slice(2, 7)).toEqual([
+      'bootstrap',
+      'bootstrap',
+      'bootstrap',
+      'bootstrap',
+      'recovery',
+    ]);
+    expect(failures).toEqual([0, 1, 1]);
+    expect(bootstrapWarnings(progress.bootstrapFailures)).toEqual([]);
+  });
+
+  it('C-18: is no part of a boot without a reference', async () => {
+    await boot();
+    expect(course.filter((each) => each.startsWith('bootstrap'))).toEqual([]);
+  });
 });

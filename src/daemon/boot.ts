@@ -8,6 +8,7 @@ import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { listPending } from '../restore/pending-restore.ts';
 import type { BootProgress } from './boot-progress.ts';
+import { bootstrapDatabases } from './bootstrap-databases.ts';
 import type { JobEffects } from './job-effects.ts';
 import { filesOf, recoveryDeadlineMs } from './recovery-deadline.ts';
 import type { RepositoryView } from './repository-view.ts';
@@ -28,14 +29,15 @@ export interface BootOptions {
 }
 
 /** Kinds that may run before the daemon is ready; others wait in the queue. */
-export const BOOT_KINDS: readonly JobKind[] = ['reconcile', 'apply', 'recover'];
+export const BOOT_KINDS: readonly JobKind[] = ['reconcile', 'apply', 'bootstrap', 'recover'];
 
 const WAIT_SLICE_MS = 60_000;
 
 /**
  * What comes before triggers, in this order: what was interrupted is finished, leftovers go, the repository is put
- * in order; then every database is checked, and repaired where it must be. A step that fails is reported, and boot
- * goes on: a daemon that does not start protects nothing.
+ * in order; then databases that are not there yet are made, where that was asked for; then every database is checked, and
+ * repaired where it must be. A step that fails is reported, and boot goes on: a daemon that does not start protects
+ * nothing. Only a database that cannot be made is waited for: an application must not start on an empty one.
  */
 export async function bootJobs(options: BootOptions): Promise<void> {
   const { live, progress } = options;
@@ -44,6 +46,9 @@ export async function bootJobs(options: BootOptions): Promise<void> {
   const deadlineMs = live.current.worker.jobDeadlineMs;
   await runBootJob(options, { kind: 'reconcile', deadlineMs });
   await applyStagedRestores(options, deadlineMs);
+  await bootstrapDatabases(options, (sourceId) =>
+    runBootJob(options, { kind: 'bootstrap', sourceId, params: { sourceId }, deadlineMs }),
+  );
   progress.enter('recovery');
   const sources = live.current.sources.filter(({ recovery }) => recovery.onBoot !== 'off');
   for (const [index, source] of sources.entries()) {

@@ -25,6 +25,7 @@ const IS_MUTATING: Record<TickRequest['kind'], boolean> = {
   check: false,
   verify: false,
   drill: false,
+  publish: true,
 };
 
 export interface ScheduleOptions {

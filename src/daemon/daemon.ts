@@ -39,7 +39,7 @@ import { runInWorker } from './run-job.ts';
 import { SettingsKeeper } from './settings-keeper.ts';
 import { SourceStates } from './source-states.ts';
 import { StagedRestores } from './staged-restores.ts';
-import { SCHEDULES_PAUSED, statusWarnings } from './status-warnings.ts';
+import { bootstrapWarnings, SCHEDULES_PAUSED, statusWarnings } from './status-warnings.ts';
 
 export interface DaemonOptions {
   /** As the configuration has them; what was changed over the socket is laid over it. */
@@ -261,6 +261,7 @@ export class Daemon {
         lastRecovery: () => this.#sources.lastRecovery,
         warnings: () => [
           ...statusWarnings(live.current, this.#sources, state, configuration.setAside),
+          ...bootstrapWarnings(this.#progress.bootstrapFailures),
           ...(this.#staged?.warnings() ?? []),
           ...(schedules.set.record.paused.all ? [SCHEDULES_PAUSED] : []),
         ],

@@ -37,10 +37,15 @@ const KILLED: ReadonlySet<string> = new Set([
 const CHANGES_SNAPSHOTS: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'annotate',
   'apply',
+  'artifact',
   'backup',
   'delete',
   'drill',
+  'export',
   'forget',
+  'import',
+  'publish',
+  'migrate',
   'rebuild',
   'reconcile',
   'reseal',
@@ -75,6 +80,7 @@ export class JobEffects {
     if (job.error !== null && KILLED.has(job.error.code)) onWorkerKilled(job);
     if (job.kind === 'backup') this.#settleBackup(job);
     if (job.kind === 'restore') this.#settleRestore(job);
+    if (job.kind === 'artifact' || job.kind === 'import') this.#settleImported(job);
     if (job.kind === 'apply') this.#settleApplied(job);
     if (job.kind === 'recover' && job.status === 'succeeded') sources.noteRecovery(job);
     if (job.kind !== 'check') await repository.refresh();
@@ -97,6 +103,14 @@ export class JobEffects {
     const source = live.current.sources.find(({ id }) => id === job.sourceId);
     const { type } = (job.params['target'] ?? {}) as { type?: string };
     if (source === undefined || type !== 'in-place' || job.params['dryRun'] === true) return;
+    if (job.status !== 'succeeded' || job.result === null || job.finishedAt === null) return;
+    sources.noteRestore(source, job.result, job.finishedAt);
+  }
+
+  #settleImported(job: Job): void {
+    const { live, sources } = this.#options;
+    const source = live.current.sources.find(({ id }) => id === job.sourceId);
+    if (source === undefined || !Array.isArray(job.result?.['checked'])) return;
     if (job.status !== 'succeeded' || job.result === null || job.finishedAt === null) return;
     sources.noteRestore(source, job.result, job.finishedAt);
   }

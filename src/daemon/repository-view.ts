@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
-import { isCheckpoint } from '../store/manifests/manifest.ts';
+import { isRegular } from '../store/manifests/manifest.ts';
 import { openReader } from '../store/repository.ts';
 import type { RepositoryStatistics, SnapshotSummary, StoreReader } from '../store/store.ts';
 import { NO_PROOF, readProof, type SourceProof } from './source-proof.ts';
@@ -114,7 +114,7 @@ function newestOfEach(snapshots: readonly SnapshotSummary[]): Map<string, Source
   const newest = new Map<string, SourceSnapshots>();
   for (const snapshot of snapshots) {
     const known = newest.get(snapshot.sourceId) ?? NO_SNAPSHOTS;
-    const isCounted = !isCheckpoint(snapshot);
+    const isCounted = isRegular(snapshot);
     newest.set(snapshot.sourceId, {
       last: known.last ?? (isCounted ? snapshot : null),
       // What a restore took of what it replaced is a part, and of a state that somebody left.

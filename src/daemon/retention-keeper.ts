@@ -5,7 +5,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { HoldfastError, messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { planSource, readGuards } from '../retention/source-plan.ts';
-import { isCheckpoint } from '../store/manifests/manifest.ts';
+import { isRegular } from '../store/manifests/manifest.ts';
 import type { StoreReader } from '../store/store.ts';
 
 export interface RetentionKeeperOptions {
@@ -61,7 +61,7 @@ export class RetentionKeeper {
     if (policy === null) return false;
     const reader = await openReader();
     const snapshots = reader.listSnapshots({ sourceId });
-    if (snapshots.find((summary) => !isCheckpoint(summary))?.good !== true) return false;
+    if (snapshots.find((summary) => isRegular(summary))?.good !== true) return false;
     const nowMs = clock.nowMs();
     const guards = await readGuards(live.current, sourceId, clock);
     const { remove } = await planSource({ snapshots, policy, guards, nowMs }, reader);

@@ -26,13 +26,13 @@ export async function readProof(
 ): Promise<SourceProof> {
   let proof = NO_PROOF;
   const verified = snapshots.filter(({ verifiedAt }) => verifiedAt !== null);
-  for (const { id, good, capturedAt } of verified.slice(0, NOTES_READ_MAX)) {
+  for (const { id, good, capturedAt, origin } of verified.slice(0, NOTES_READ_MAX)) {
     const notes = await reader.readNotes(id);
     const drill = ofLevels(notes, ['drill']);
     if (proof.lastDrillAt === null && drill !== undefined) {
       proof = { ...proof, lastDrillAt: drill.at, lastDrillOk: drill.ok };
     }
-    const isProven = good && ofLevels(notes, ['drill', 'deep'])?.ok === true;
+    const isProven = good && origin !== 'import' && ofLevels(notes, ['drill', 'deep'])?.ok === true;
     if (proof.lastKnownGood === null && isProven) {
       proof = { ...proof, lastKnownGood: { id, at: capturedAt } };
     }

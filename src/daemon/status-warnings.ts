@@ -2,6 +2,7 @@ import type { SetAsideChange } from '../config/resolve-changed-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import type { StatusWarning } from '../protocol/method-map.ts';
 import type { StateDatabase } from '../state/state-database.ts';
+import type { BootstrapFailure } from './boot-progress.ts';
 import type { SourceStates } from './source-states.ts';
 
 /** What of a stepped-back database is wrong, for every message about it. */
@@ -13,6 +14,9 @@ export const SCHEDULES_PAUSED: StatusWarning = {
   message: 'All schedules are paused: holdfast schedule resume',
   sourceId: null,
 };
+
+export const bootstrapWarnings = (failures: readonly BootstrapFailure[]): StatusWarning[] =>
+  failures.map(({ sourceId, message }) => ({ code: 'BOOTSTRAP_FAILED', message, sourceId }));
 
 /** What a person should know that no figure of `status` says. */
 export function statusWarnings(

@@ -50,8 +50,12 @@ export function unchangedEntry(left: EntryIdentity | null, right: EntryIdentity 
   return sameEntry(left, right) && left.bytes === right.bytes && left.mtimeNs === right.mtimeNs;
 }
 
-/** Seconds as `utimes` takes them. Node sets times in whole microseconds, so that finer digits are lost. */
-export function utimeSeconds(mtimeNs: string): number {
-  // It cuts off instead of rounding, and the nearest double may lie just below: half a microsecond on top is safe.
-  return (Number(BigInt(mtimeNs) / 1000n) + 0.5) / 1e6;
+/**
+ * Seconds as `utimes` takes them; as text, since a number below zero is taken for now. Node sets times in whole
+ * microseconds, so that finer digits are lost.
+ */
+export function utimeSeconds(mtimeNs: string): string {
+  const microseconds = Number(BigInt(mtimeNs) / 1000n);
+  // It cuts off instead of rounding, and the nearest double may lie just short: half a microsecond on top is safe.
+  return String((microseconds + (microseconds < 0 ? -0.5 : 0.5)) / 1e6);
 }

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryPath } from './durable.ts';
 import { freeBytes, requireFreeSpace } from './free-space.ts';
 import { mountOf } from './mounts.ts';
 import { isInside } from './safe-path.ts';
@@ -10,6 +11,7 @@ import {
   chooseStagingDirectory,
   cleanLeftoverStaging,
   removeStaging,
+  removeUnfinishedRegistrations,
   STAGING_NAME,
 } from './staging.ts';
 
@@ -72,6 +74,16 @@ describe('leftover staging', () => {
     expect(await cleanLeftoverStaging(state)).toEqual([other]);
     expect((await readdir(join(state, 'staging'))).sort()).toEqual(
       [basename(mine), `${basename(mine)}.json`].sort(),
+    );
+  });
+
+  it('of which only half a registration was written leaves nothing behind', async () => {
+    const path = await chooseStagingDirectory(target(), [], state);
+    const half = temporaryPath(join(state, 'staging', `${basename(path)}.json`));
+    await writeFile(half, '{"pa');
+    await removeUnfinishedRegistrations(state);
+    expect((await readdir(join(state, 'staging'))).sort()).toEqual(
+      [basename(path), `${basename(path)}.json`].sort(),
     );
   });
 

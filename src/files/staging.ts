@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, parse, relative, sep } from 'node:path';
 import { systemCode } from '../kernel/errors.ts';
-import { makeDirectory, removeDurably, writeFileDurably } from './durable.ts';
+import { makeDirectory, removeDurably, TEMPORARY_NAME, writeFileDurably } from './durable.ts';
 import { identify } from './entry-identity.ts';
 import { type Mount, mountOf } from './mounts.ts';
 import { isInside, nearestExisting } from './safe-path.ts';
@@ -112,6 +112,16 @@ export async function removeStaging(path: string, stateDirectory: string): Promi
   await rm(path, { recursive: true, force: true });
   const name = path.slice(path.lastIndexOf(sep) + 1);
   await removeDurably(join(stagingHome(stateDirectory), `${name}.json`));
+}
+
+/** Registrations that were not written to their end have no directory. Only while no other process makes one. */
+export async function removeUnfinishedRegistrations(stateDirectory: string): Promise<void> {
+  const home = stagingHome(stateDirectory);
+  const names = await readdir(home).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) if (TEMPORARY_NAME.test(name)) await removeDurably(join(home, name));
 }
 
 async function isAlive(record: StagingRecord): Promise<boolean> {

@@ -5,11 +5,14 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
   switch (kind) {
     case 'reconcile':
       return 100;
+    case 'bootstrap':
     case 'recover':
       return 90;
     case 'restore':
     case 'stage':
     case 'apply':
+    case 'migrate':
+    case 'import':
       return 80;
     case 'rebuild':
       return 70;
@@ -24,10 +27,13 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
     case 'coverage':
     case 'discover':
     case 'diff':
+    case 'artifact':
+    case 'export':
       return 30;
     case 'reseal':
     case 'verify':
     case 'drill':
+    case 'publish':
       return 20;
     case 'check':
       return 10;

@@ -22,6 +22,12 @@ export type JobKind =
   | 'hook'
   | 'plugin'
   | 'diff'
+  | 'artifact'
+  | 'publish'
+  | 'bootstrap'
+  | 'export'
+  | 'import'
+  | 'migrate'
   | 'reseal'
   | 'rebuild'
   | 'reconcile';

@@ -5,7 +5,7 @@ import { pluginRootName } from '../config/resolve-plugins.ts';
 import type { SourceSettings } from '../config/settings.ts';
 import { type PluginResult, runPlugins } from '../hooks/run-plugins.ts';
 import { SecretStore } from '../state/secret-store.ts';
-import { isCheckpoint, isGood, type Manifest } from '../store/manifests/manifest.ts';
+import { isGood, isRegular, type Manifest } from '../store/manifests/manifest.ts';
 import type { StoreReader, StoreWriter } from '../store/store.ts';
 import { type Operation, type OperationContext, ownPaths, sourceOrOnly } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
@@ -27,7 +27,7 @@ export async function newestSnapshot(
 ): Promise<{ id: string; manifest: Manifest } | null> {
   const newest = reader
     .listSnapshots({ sourceId: source.id })
-    .find((summary) => !isCheckpoint(summary));
+    .find((summary) => isRegular(summary));
   return newest === undefined
     ? null
     : { id: newest.id, manifest: await reader.readManifest(newest.id) };
@@ -48,6 +48,7 @@ export function snapshotResult(id: string, manifest: Manifest): Record<string, u
     skippedCount: manifest.skippedCount,
     skippedByReason: manifest.skippedByReason ?? {},
     notes: manifest.notes ?? [],
+    lineCounts: manifest.lineCounts ?? null,
     changedWhileReading: manifest.changedWhileReading.length,
     warnings: manifest.warnings,
   };

@@ -31,7 +31,9 @@ export const deleteSnapshots: Operation<z.infer<typeof parameters>> = {
   },
 };
 
-const isGood = ({ good, verifiedOk }: SnapshotSummary): boolean => good && verifiedOk !== false;
+/** What came from an archive is not the source's own past. */
+const isGood = ({ good, verifiedOk, origin }: SnapshotSummary): boolean =>
+  good && verifiedOk !== false && origin !== 'import';
 
 /** @throws IN_USE where a source that has a good snapshot would have none left, or lose its newest verified one */
 function refuseLastGood(ids: readonly string[], snapshots: readonly SnapshotSummary[]): void {

@@ -6,7 +6,7 @@ import { cannot, HoldfastError } from '../kernel/errors.ts';
 import { restoreSnapshot } from '../restore/restore-snapshot.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';
 import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
-import { isCheckpoint, type Manifest } from '../store/manifests/manifest.ts';
+import { isRegular, type Manifest } from '../store/manifests/manifest.ts';
 import type { StoreReader } from '../store/store.ts';
 import { type AssertionOutcome, evaluateAssertions } from './assertions.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
@@ -104,7 +104,7 @@ async function drillSource(
   const { clock, activity, scratchDirectory } = context;
   const newest = reader
     .listSnapshots({ sourceId: source.id, goodOnly: true })
-    .find((summary) => summary.type !== 'config' && !isCheckpoint(summary));
+    .find((summary) => summary.type !== 'config' && isRegular(summary));
   if (newest === undefined) {
     throw cannot('NO_BACKUP', 'drill', source.name, 'it has no good snapshot', {
       hint: `Take one: holdfast backup ${source.name}.`,

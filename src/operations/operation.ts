@@ -51,5 +51,7 @@ export function sourceOrOnly(settings: Settings, reference: string | undefined):
 
 /** Absolute paths that are never captured and never a restore's target: Holdfast's own. */
 export function ownPaths(settings: Settings): string[] {
-  return [settings.repositoryDirectory, settings.stateDirectory, settings.socketPath];
+  const { path: store } = settings.artifacts.store;
+  const own = [settings.repositoryDirectory, settings.stateDirectory, settings.socketPath];
+  return store === null ? own : [...own, store];
 }

@@ -1,11 +1,12 @@
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { cleanLeftoverStaging } from '../files/staging.ts';
+import { cleanLeftoverStaging, removeUnfinishedRegistrations } from '../files/staging.ts';
 import { resumeSwaps } from '../files/swap/swap.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { forgetApplied } from '../restore/pending-restore.ts';
 import { planReconcile } from '../store/repository.ts';
+import { endInterruptedMigrations } from './migrate-staged.ts';
 import type { Operation, OperationContext } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
 import { startLeftServices } from './restore-service.ts';
@@ -37,7 +38,9 @@ export async function finishInterruptedWork(
   }
   await forgetApplied(settings.stateDirectory);
   await startLeftServices(context);
+  await endInterruptedMigrations(context, null);
   activity.progress({ phase: 'remove leftovers' });
+  await removeUnfinishedRegistrations(settings.stateDirectory);
   const staging = await cleanLeftoverStaging(settings.stateDirectory);
   const scratch = await removeLeftoverScratch(context);
   return { swaps, staging, scratch: scratch.length };
@@ -74,6 +77,7 @@ async function finishAfterJob(
   const swaps = await resumeSwaps(settings.stateDirectory, clock, activity);
   await forgetApplied(settings.stateDirectory);
   await startLeftServices(context, jobId);
+  await endInterruptedMigrations(context, jobId);
   const staging = await cleanLeftoverStaging(settings.stateDirectory);
   await rm(join(dirname(scratchDirectory), basename(jobId)), { recursive: true, force: true });
   return { swaps, staging };

@@ -15,6 +15,7 @@ import { SnapshotDatabases } from '../recovery/snapshot-databases.ts';
 import { openReader } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
+import { tellOfOlderVersions } from './recovered-versions.ts';
 
 const parameters = z.strictObject({
   sourceId: z.string().optional(),
@@ -136,7 +137,7 @@ export const recover: Operation<RecoverParameters> = {
     const { activity, settings, clock, jobId, scratchDirectory } = context;
     const sources: Record<string, RecoverSourceResult> = {};
     for (const source of sourcesToRecover(context, params)) {
-      sources[source.id] = await recoverSource(
+      const result = await recoverSource(
         {
           source,
           stateDirectory: settings.stateDirectory,
@@ -152,6 +153,8 @@ export const recover: Operation<RecoverParameters> = {
         activity,
         clock,
       );
+      if (!params.dryRun) await tellOfOlderVersions(context, source, result.databases);
+      sources[source.id] = result;
     }
     return { ...total(Object.values(sources)), sources };
   },

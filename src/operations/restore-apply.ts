@@ -10,7 +10,7 @@ import {
   writePending,
 } from '../restore/pending-restore.ts';
 import { type Operation, type OperationContext, ownPaths, requireSource } from './operation.ts';
-import { takeCheckpoint } from './restore-checkpoint.ts';
+import { beforeRestoreOf, takeCheckpoint } from './restore-checkpoint.ts';
 import { liveListing } from './restore-parameters.ts';
 import { tellPlugins } from './restore-plugins.ts';
 import { proveRestored } from './restore-proof.ts';
@@ -54,7 +54,12 @@ async function install(
         checkpoint: async (paths) => {
           if (!pending.checkpoint) return;
           const { sourceId, snapshotId } = pending;
-          preRestoreSnapshotId = await takeCheckpoint(context, sourceId, paths, snapshotId);
+          preRestoreSnapshotId = await takeCheckpoint(
+            context,
+            sourceId,
+            paths,
+            beforeRestoreOf(snapshotId),
+          );
         },
         prove: async (databases) => {
           const touched = pending.items.map(({ target }) => target);

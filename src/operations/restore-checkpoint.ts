@@ -13,24 +13,35 @@ export function touchedPaths({ entries, deletions }: RestorePlan): string[] {
   ].map(({ logicalPath }) => logicalPath);
 }
 
+/** Why a snapshot is taken of what is about to be replaced. */
+export interface CheckpointReason {
+  readonly origin: 'pre-restore' | 'pre-migrate';
+  readonly reason: string;
+}
+
+export const beforeRestoreOf = (snapshotId: string): CheckpointReason => ({
+  origin: 'pre-restore',
+  reason: `before the restore of ${snapshotId.slice(0, 8)}`,
+});
+
 /** Snapshots what is about to be replaced, and nothing else. Returns its id, or null when nothing is replaced. */
 export async function takeCheckpoint(
   context: OperationContext,
   sourceId: string,
   onlyPaths: readonly string[],
-  snapshotId: string,
+  { origin, reason }: CheckpointReason,
 ): Promise<string | null> {
   if (onlyPaths.length === 0) return null;
   const { settings, clock, activity, jobId, scratchDirectory } = context;
   const source = requireSource(settings, sourceId);
-  const writer = await openRepositoryWriter(settings, clock, activity, 'pre-restore snapshot');
+  const writer = await openRepositoryWriter(settings, clock, activity, `${origin} snapshot`);
   try {
     const { id } = await captureSource(
       {
         source,
         type: 'full',
-        origin: 'pre-restore',
-        reason: `before the restore of ${snapshotId.slice(0, 8)}`,
+        origin,
+        reason,
         jobId,
         parent: await newestSnapshot(writer.reader, source),
         forbiddenPaths: ownPaths(settings),

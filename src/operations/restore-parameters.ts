@@ -24,6 +24,10 @@ export const selectionParameters = {
   check: z.enum(['none', 'quick', 'full']).default('quick'),
   /** Databases that hold something may be replaced. */
   replaceDatabases: z.boolean().default(false),
+  /** Databases that are older than their migrations are brought up to date. */
+  migrate: z.boolean().default(true),
+  /** Databases that are newer come back as they are. */
+  allowNewer: z.boolean().default(false),
 };
 
 export const targetParameter = z.discriminatedUnion('type', [

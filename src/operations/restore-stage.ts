@@ -5,6 +5,7 @@ import { stagePending } from '../restore/stage-pending.ts';
 import { type Operation, ownPaths, sourceOrOnly } from './operation.ts';
 import { withLease, withReader } from './repository-access.ts';
 import { refuseUnasked, resolveSnapshot } from './restore-guards.ts';
+import { RestoreMigration } from './restore-migration.ts';
 import { liveListing, selectionParameters } from './restore-parameters.ts';
 
 const parameters = z.strictObject({
@@ -24,6 +25,9 @@ export const stage: Operation<z.infer<typeof parameters>> = {
       const { snapshotId, sourceId } = await resolveSnapshot(reader, context, params);
       const source = sourceOrOnly(settings, sourceId);
       const { mode, checkpoint, applyWhen, replacePending, stagedBy } = params;
+      const { migrate, allowNewer } = params;
+      const choices = { migrate, allowNewer, purpose: 'stage' } as const;
+      const migration = new RestoreMigration(context, reader, { snapshotId, sourceId }, choices);
       const staging = async () =>
         stagePending(
           {
@@ -39,7 +43,11 @@ export const stage: Operation<z.infer<typeof parameters>> = {
             forbiddenPaths: ownPaths(settings),
             stateDirectory: settings.stateDirectory,
             jobId,
-            inspectPlan: async (plan) => refuseUnasked(plan, params.replaceDatabases),
+            inspectPlan: async (plan) => {
+              refuseUnasked(plan, params.replaceDatabases);
+              await migration.inspect(plan, false);
+            },
+            onDatabaseStaged: migration.hook,
           },
           {
             id: newId(clock.nowMs()),
@@ -56,7 +64,8 @@ export const stage: Operation<z.infer<typeof parameters>> = {
         );
       const pending = await withLease(context, snapshotId, 'stage', staging);
       const { id, bytes, stagedAt, items, checked } = pending;
-      return { pendingId: id, snapshotId, sourceId, stagedAt, bytes, items: items.length, checked };
+      const staged = { stagedAt, bytes, items: items.length, checked, ...migration.document };
+      return { pendingId: id, snapshotId, sourceId, ...staged };
     });
   },
 };

@@ -10,9 +10,10 @@ import type { StoreReader } from '../store/store.ts';
 import type { AssertionOutcome } from './assertions.ts';
 import { type Operation, type OperationContext, ownPaths, sourceOrOnly } from './operation.ts';
 import { withLease, withReader } from './repository-access.ts';
-import { takeCheckpoint, touchedPaths } from './restore-checkpoint.ts';
+import { beforeRestoreOf, takeCheckpoint, touchedPaths } from './restore-checkpoint.ts';
 import { refuseChanged, refuseUnasked, resolveSnapshot } from './restore-guards.ts';
 import { warnOfOtherKeys } from './restore-keys.ts';
+import { RestoreMigration } from './restore-migration.ts';
 import {
   expandDirectory,
   liveListing,
@@ -83,11 +84,13 @@ async function planOnly(
   const { settings, activity, clock } = context;
   const ids = await resolveSnapshot(reader, context, params);
   await warnOfOtherKeys(context, reader, ids);
+  const migration = migrationOf(context, reader, ids, params);
   let fingerprint = '';
   const request: RestoreRequest = {
     ...(await requestOf(context, params, ids)),
     inspectPlan: async (plan) => {
       fingerprint = await planFingerprint(plan);
+      await migration.inspect(plan, true);
     },
   };
   const result = await restoreSnapshot(request, reader, activity, clock);
@@ -102,8 +105,16 @@ async function planOnly(
   };
   const at = isoTime(clock.nowMs());
   const planId = await savePlan(settings.stateDirectory, { at, params: kept, fingerprint });
-  return { ...result, planId, preRestoreSnapshotId: null };
+  return { ...result, ...migration.document, planId, preRestoreSnapshotId: null };
 }
+
+const migrationOf = (
+  context: OperationContext,
+  reader: StoreReader,
+  ids: { readonly snapshotId: string; readonly sourceId: string },
+  { migrate, allowNewer }: RunParameters,
+): RestoreMigration =>
+  new RestoreMigration(context, reader, ids, { migrate, allowNewer, purpose: 'restore' });
 
 /** While it is restored a snapshot stays, whatever a policy says meanwhile. */
 async function runRestore(
@@ -128,14 +139,20 @@ async function runLeased(
   fingerprint: string | null,
 ): Promise<Record<string, unknown>> {
   const { settings, activity, clock } = context;
-  const request = await requestOf(context, params, ids);
+  const migration = migrationOf(context, reader, ids, params);
+  const onDatabaseStaged = migration.hook;
+  const request = { ...(await requestOf(context, params, ids)), onDatabaseStaged };
   const inspectPlan = async (plan: RestorePlan): Promise<void> => {
     refuseUnasked(plan, params.replaceDatabases);
     if (fingerprint !== null) await refuseChanged(plan, fingerprint);
+    await migration.inspect(plan, false);
   };
   if (params.target.type !== 'in-place') {
-    const result = await restoreSnapshot({ ...request, inspectPlan }, reader, activity, clock);
-    return { ...result, target: request.target, preRestoreSnapshotId: null };
+    const result = await migration.settling(false, () =>
+      restoreSnapshot({ ...request, inspectPlan }, reader, activity, clock),
+    );
+    const { target } = request;
+    return { ...result, ...migration.document, target, preRestoreSnapshotId: null };
   }
   const source = sourceOrOnly(settings, ids.sourceId);
   if (source.service !== null) {
@@ -146,7 +163,9 @@ async function runLeased(
   const { snapshotId } = ids;
   const work = { kind: 'restore', before: 'preRestore', after: 'postRestore', snapshotId } as const;
   return withHooks(context, source, work, () =>
-    runInPlace(context, reader, params, { request, source, fingerprint, inspectPlan }),
+    migration.settling(true, () =>
+      runInPlace(context, reader, params, { request, source, fingerprint, inspectPlan, migration }),
+    ),
   );
 }
 
@@ -155,13 +174,14 @@ interface InPlace {
   readonly source: SourceSettings;
   readonly fingerprint: string | null;
   readonly inspectPlan: (plan: RestorePlan) => Promise<void>;
+  readonly migration: RestoreMigration;
 }
 
 async function runInPlace(
   context: OperationContext,
   reader: StoreReader,
   params: RunParameters,
-  { request, source, fingerprint, inspectPlan }: InPlace,
+  { request, source, fingerprint, inspectPlan, migration }: InPlace,
 ): Promise<Record<string, unknown>> {
   const { activity, clock } = context;
   const stopped = await StoppedService.stop(context, source);
@@ -180,7 +200,12 @@ async function runInPlace(
           if (!params.checkpoint) return;
           const paths = touchedPaths(plan);
           const { snapshotId } = request;
-          preRestoreSnapshotId = await takeCheckpoint(context, source.id, paths, snapshotId);
+          preRestoreSnapshotId = await takeCheckpoint(
+            context,
+            source.id,
+            paths,
+            beforeRestoreOf(snapshotId),
+          );
         },
         afterSwap: async (plan) => {
           await tellPlugins(context, source, request.snapshotId, writtenTargets(plan));
@@ -191,7 +216,7 @@ async function runInPlace(
       activity,
       clock,
     );
-    return { ...result, preRestoreSnapshotId, assertions };
+    return { ...result, ...migration.document, preRestoreSnapshotId, assertions };
   } finally {
     await stopped.startAgain();
   }

@@ -8,21 +8,27 @@ import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import { annotate } from './annotate.ts';
+import { artifact } from './artifact.ts';
 import { backup } from './backup.ts';
+import { bootstrap, bootstrapBeforeGate } from './bootstrap.ts';
 import { check } from './check.ts';
 import { coverage } from './coverage.ts';
 import { deleteSnapshots } from './delete.ts';
 import { diff } from './diff.ts';
 import { discover } from './discover.ts';
 import { drill } from './drill.ts';
+import { exportOperation } from './export.ts';
 import { forget } from './forget.ts';
 import { hook } from './hook.ts';
+import { importOperation } from './import.ts';
 import { init } from './init.ts';
 import { maintain } from './maintain.ts';
+import { migrate } from './migrate.ts';
 import { underInstanceLock } from './offline.ts';
 import type { Operation } from './operation.ts';
 import { plugin } from './plugin.ts';
 import { prune } from './prune.ts';
+import { publish } from './publish.ts';
 import { rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
 import { recover } from './recover.ts';
@@ -53,6 +59,12 @@ const OPERATIONS: Record<JobKind, Operation<never>> = {
   hook,
   plugin,
   diff,
+  artifact,
+  publish,
+  bootstrap,
+  export: exportOperation,
+  import: importOperation,
+  migrate,
   reseal,
   rebuild,
   reconcile,
@@ -85,6 +97,7 @@ export async function runOperation(
   const run = async (): Promise<Record<string, unknown>> => {
     if (start.offline === true && start.kind === 'recover') {
       await applyBeforeGate(context, start.params);
+      await bootstrapBeforeGate(context, start.params);
     }
     return operation.run(context, parsed.data);
   };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { cannot } from '../kernel/errors.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';
 import { extractContent } from '../store/chunks/extract-content.ts';
-import { isCheckpoint } from '../store/manifests/manifest.ts';
+import { isRegular } from '../store/manifests/manifest.ts';
 import { verifySnapshot } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
@@ -35,7 +35,7 @@ function chooseSnapshots(
   // The newest of every source.
   const newest = new Map<string, string>();
   for (const summary of listed) {
-    if (!isCheckpoint(summary) && !newest.has(summary.sourceId)) {
+    if (isRegular(summary) && !newest.has(summary.sourceId)) {
       newest.set(summary.sourceId, summary.id);
     }
   }

@@ -11,6 +11,7 @@ export const bootPhase = z.enum([
   'starting',
   'swaps',
   'restores',
+  'bootstrap',
   'recovery',
   'repository',
   'triggers',

@@ -55,6 +55,10 @@ export const RPC_ERROR_NUMBERS = {
   VERSION_CONFLICT: -32040,
   PLAN_CHANGED: -32041,
   HOOK_FAILED: -32042,
+  NOT_FRESH: -32043,
+  SCHEMA_TOO_NEW: -32044,
+  SANITY_FAILED: -32045,
+  MIGRATION_FAILED: -32046,
 } as const;
 
 /** The stable strings that may stand in `error.data.code`. */

@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { alertMethods } from './alert.ts';
+import { artifactMethods } from './artifact.ts';
 import { auditMethods } from './audit.ts';
 import { daemonMethods } from './daemon.ts';
 import { databaseMethods } from './database.ts';
 import { drillMethods } from './drill.ts';
 import { eventMethods } from './event.ts';
+import { exportMethods } from './export.ts';
 import { healthMethods } from './health.ts';
 import { hookMethods } from './hook.ts';
+import { importMethods } from './import.ts';
 import { jobMethods } from './job.ts';
+import { migrationMethods } from './migration.ts';
 import { pluginMethods } from './plugin.ts';
 import { progressMethods } from './progress.ts';
 import { recoveryMethods } from './recovery.ts';
@@ -32,14 +36,18 @@ export const methods = {
   ...scheduleMethods,
   ...pendingMethods,
   ...snapshotMethods,
+  ...exportMethods,
+  ...importMethods,
   ...treeMethods,
   ...restoreMethods,
   ...recoveryMethods,
   ...drillMethods,
+  ...artifactMethods,
   ...retentionMethods,
   ...jobMethods,
   ...progressMethods,
   ...databaseMethods,
+  ...migrationMethods,
   ...hookMethods,
   ...pluginMethods,
   ...repositoryMethods,

@@ -49,6 +49,10 @@ const selection = {
   /** A snapshot of what the plan touches, first; true in place unless refused here. */
   checkpoint: z.boolean().optional(),
   check: z.enum(['none', 'quick', 'full']).optional(),
+  /** Databases with migrations are brought to the newest version; false: they come back as they were. */
+  migrate: z.boolean().optional(),
+  /** Databases newer than the newest step come back as they are, instead of being refused with SCHEMA_TOO_NEW. */
+  allowNewer: z.boolean().optional(),
 };
 
 /** The name or id of the source whose files are to be replaced. */

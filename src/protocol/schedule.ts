@@ -9,7 +9,7 @@ const scheduleTrigger = z.discriminatedUnion('type', [
   z.object({ type: z.literal('interval'), intervalMs: count }),
 ]);
 
-const scheduleKind = z.enum(['backup', 'forget', 'prune', 'check', 'verify', 'drill']);
+const scheduleKind = z.enum(['backup', 'forget', 'prune', 'check', 'verify', 'drill', 'publish']);
 const catchUp = z.enum(['one', 'none']);
 const overlap = z.enum(['skip', 'queue']);
 const setOrigin = z.enum(['configuration', 'rpc']);
@@ -86,7 +86,7 @@ export const scheduleSetState = z.object({
 const failedRun = {
   scheduleId: z.string(),
   sourceId: z.string(),
-  kind: z.enum(['backup', 'verify', 'drill']),
+  kind: z.enum(['backup', 'verify', 'drill', 'publish']),
   /** The tick that all attempts are for. */
   scheduledAt: time,
   /** Runs that failed so far. */

@@ -13,6 +13,7 @@ export const snapshotOrigin = z.enum([
   'pre-restore',
   'pre-migrate',
   'recovery',
+  'import',
 ]);
 export const rootClass = z.enum(['data', 'config', 'extra']);
 const verificationLevel = z.enum(['shallow', 'deep', 'drill']);
@@ -89,6 +90,16 @@ export const snapshotDocument = z.object({
   notes: z.array(z.string()),
   /** Fingerprints of the keys that the application needs beside its data. */
   keys: z.array(z.object({ name: z.string(), fingerprint: z.string().nullable() })),
+  /** Lines of its logs; null where none are counted. */
+  lineCounts: z
+    .object({
+      files: count,
+      lines: count,
+      /** Files that end in the middle of a line. */
+      partial: count,
+      items: z.array(z.object({ path: z.string(), lines: count, partial: z.boolean() })),
+    })
+    .nullable(),
   changedWhileReading: z.array(z.string()),
   changedWhileReadingCount: count,
   warnings: z.array(z.string()),

@@ -63,6 +63,8 @@ export const sourceDocument = z.object({
   defaultExcludes: z.array(z.string()),
   exclude: z.array(z.string()),
   maxFileBytes: count.nullable(),
+  /** Logs whose lines snapshots count. */
+  countLines: z.array(z.string()),
   tags: z.array(z.string()),
   keys: z.array(
     z.object({ name: z.string(), path: z.string().nullable(), secret: z.string().nullable() }),

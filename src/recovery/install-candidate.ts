@@ -1,13 +1,12 @@
-import { constants } from 'node:fs';
-import { chown, copyFile, link, mkdir, open, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { syncDirectory, syncFile } from '../files/durable.ts';
-import { durableStep } from '../files/durable-steps.ts';
+import { bringFile } from '../files/bring-file.ts';
+import { syncDirectory } from '../files/durable.ts';
 import { chooseStagingDirectory, removeStaging } from '../files/staging.ts';
 import { performSwap } from '../files/swap/swap.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { cannot, systemCode } from '../kernel/errors.ts';
+import { cannot } from '../kernel/errors.ts';
 import { holdExclusively } from '../sqlite/database-use.ts';
 import { type FamilyStat, sameFamilyContent, statFamily } from '../sqlite/family.ts';
 
@@ -24,39 +23,6 @@ export interface InstallRequest {
   readonly note: string;
   /** Of the family that was looked at; a later write refuses the installation. */
   readonly expected: FamilyStat;
-}
-
-const CANNOT_LINK: ReadonlySet<string | undefined> = new Set([
-  'EXDEV',
-  'EPERM',
-  'EMLINK',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-]);
-
-/** The very file that passed its gates, where it lies on the target's file system; else a copy. */
-async function bring(from: string, to: string): Promise<void> {
-  try {
-    await durableStep('link', to, () => link(from, to));
-  } catch (error) {
-    if (!CANNOT_LINK.has(systemCode(error))) throw error;
-    await durableStep('write', to, () => copyFile(from, to, constants.COPYFILE_FICLONE));
-  }
-}
-
-/** Brings the candidate beside its target: mode and owner of the file it replaces, content durable. */
-async function stage(from: string, to: string, like: string): Promise<void> {
-  const { mode, uid, gid } = await stat(like);
-  await bring(from, to);
-  // Only root may give files away.
-  if (process.getuid?.() === 0) await chown(to, uid, gid);
-  const handle = await open(to, 'r+');
-  try {
-    await handle.chmod(mode & 0o7777);
-    await syncFile(handle, to);
-  } finally {
-    await handle.close();
-  }
 }
 
 /**
@@ -76,7 +42,7 @@ export async function installCandidate(
   let hold: { release(): void } | null = null;
   try {
     const staged = join(staging, basename(database));
-    await stage(request.candidate, staged, database);
+    await bringFile(request.candidate, staged, await stat(database));
     await syncDirectory(staging);
     const { quarantineId } = await performSwap(
       {

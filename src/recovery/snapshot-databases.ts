@@ -4,7 +4,7 @@ import type { SourceSettings } from '../config/settings.ts';
 import { isInside } from '../files/safe-path.ts';
 import { cannot, messageOf } from '../kernel/errors.ts';
 import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
-import { isCheckpoint, type Manifest, type ManifestDatabase } from '../store/manifests/manifest.ts';
+import { isRegular, type Manifest, type ManifestDatabase } from '../store/manifests/manifest.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { DatabaseEntry } from '../store/trees/tree-entry.ts';
 
@@ -53,7 +53,7 @@ export class SnapshotDatabases {
     this.#warn = warn;
     const summaries = reader
       .listSnapshots({ sourceId: source.id })
-      .filter((summary) => !isCheckpoint(summary) && !summary.resealed);
+      .filter((summary) => isRegular(summary) && !summary.resealed);
     const ids = summaries.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
     this.#ids = only === null ? ids : [only];
   }

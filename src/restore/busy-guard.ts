@@ -2,6 +2,7 @@ import { identify } from '../files/entry-identity.ts';
 import { cannot } from '../kernel/errors.ts';
 import { holdExclusively } from '../sqlite/database-use.ts';
 import { type DatabaseUser, findDatabaseUsers } from '../sqlite/database-users.ts';
+import { type FamilyStat, sameFamilyContent, statFamily } from '../sqlite/family.ts';
 import type { RestorePlan } from './restore-request.ts';
 
 export interface DatabaseInUse {
@@ -13,10 +14,16 @@ export interface DatabaseInUse {
 export class BusyGuard {
   /** Databases that stand where the plan writes. */
   readonly #targets: readonly string[];
+  readonly #expected: ReadonlyMap<string, FamilyStat>;
   readonly #holds: { release(): void }[] = [];
 
-  constructor(targets: readonly string[]) {
+  /** `expected`: of databases that must not have been written since, since what replaces them was made from them. */
+  constructor(
+    targets: readonly string[],
+    expected: ReadonlyMap<string, FamilyStat> = new Map<string, FamilyStat>(),
+  ) {
     this.#targets = targets;
+    this.#expected = expected;
   }
 
   static forPlan({ entries, deletions }: RestorePlan): BusyGuard {
@@ -58,8 +65,15 @@ export class BusyGuard {
    */
   async hold(scratchOf: (target: string) => Promise<string>): Promise<void> {
     for (const path of this.#targets) {
-      if ((await identify(path))?.kind !== 'file') continue;
-      this.#holds.push(await holdExclusively(path, await scratchOf(path)));
+      if ((await identify(path))?.kind === 'file') {
+        this.#holds.push(await holdExclusively(path, await scratchOf(path)));
+      }
+      const expected = this.#expected.get(path);
+      if (expected === undefined || sameFamilyContent(expected, await statFamily(path))) continue;
+      throw cannot('TARGET_BUSY', 'replace database', path, 'it was written to meanwhile', {
+        hint: 'Stop the application that uses it, then try again.',
+        retryable: true,
+      });
     }
   }
 

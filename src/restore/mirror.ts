@@ -23,9 +23,11 @@ const DELETIONS_MAX = 1_000_000;
 export function refuseUnsureMirror(manifest: Manifest): void {
   const state = isCheckpoint(manifest)
     ? 'the snapshot holds only what a restore was about to replace'
-    : manifest.skippedCount > manifest.skipped.length
-      ? 'the snapshot left out more files than it names'
-      : null;
+    : manifest.origin === 'import'
+      ? 'the snapshot holds only what an archive held'
+      : manifest.skippedCount > manifest.skipped.length
+        ? 'the snapshot left out more files than it names'
+        : null;
   if (state === null) return;
   throw cannot('INVALID_PARAMS', 'mirror snapshot of', manifest.source.name, state, {
     hint: 'Restore it with mode "merge": then nothing is removed.',

@@ -46,6 +46,10 @@ export interface RestoreRequest {
   readonly stateDirectory: string;
   readonly jobId: string | null;
   readonly sourceId: string | null;
+  /** Each database, extracted and checked, before it gets its mode and time: what is rejected here ends the restore. */
+  readonly onDatabaseStaged?:
+    | ((logicalPath: string, stagedPath: string) => Promise<void>)
+    | undefined;
   /** Before anything is written: a rejection ends the restore. */
   readonly inspectPlan?: (plan: RestorePlan) => Promise<void>;
   /** After everything is staged and checked, before anything is replaced: the caller snapshots what will be. */

@@ -105,7 +105,8 @@ export async function executePlan(
   });
   try {
     const owners = restoresOwners(request.target);
-    const stage = { reader, activity, check: request.check, owners };
+    const { check, onDatabaseStaged } = request;
+    const stage = { reader, activity, check, owners, onDatabaseStaged };
     const staged = await stageRestore(plan, (target) => places.for(target), stage);
     const { beforeSwap, afterSwap } = request;
     const installation = {

@@ -79,6 +79,7 @@ export async function stagePending(
       activity,
       check: request.check,
       owners: restoresOwners(request.target),
+      onDatabaseStaged: request.onDatabaseStaged,
     };
     const staged = await stageRestore(plan, (target) => places.for(target), stage);
     const { skipped } = await reader.readManifest(snapshotId);

@@ -14,7 +14,7 @@ import { extractContent } from '../store/chunks/extract-content.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { TreeEntry } from '../store/trees/tree-entry.ts';
 import { provenDatabases } from './proven-databases.ts';
-import type { PlannedEntry, RestorePlan } from './restore-request.ts';
+import type { PlannedEntry, RestorePlan, RestoreRequest } from './restore-request.ts';
 import { metadataOf } from './restored-metadata.ts';
 import { isSmall, stageSmallFile } from './stage-small-file.ts';
 
@@ -34,6 +34,7 @@ interface Stage {
   readonly check: 'none' | 'quick' | 'full';
   /** Owners come back too. */
   readonly owners: boolean;
+  readonly onDatabaseStaged?: RestoreRequest['onDatabaseStaged'];
   /** Logical paths of the databases whose image has passed this check before. */
   readonly proven: ReadonlySet<string>;
 }
@@ -120,7 +121,10 @@ async function stageEntry(
     await durableStep('symlink', path, () => symlink(entry.target, path));
   } else {
     await writeContent(path, entry.content, entry, stage, onBytes);
-    if (entry.type === 'database') await checkStaged(path, planned, stage);
+    if (entry.type === 'database') {
+      await checkStaged(path, planned, stage);
+      await stage.onDatabaseStaged?.(planned.logicalPath, path);
+    }
   }
   await applyMetadata(path, entry, stage.owners);
   if (entry.type !== 'symlink') await syncMetadata(path);

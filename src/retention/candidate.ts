@@ -44,3 +44,7 @@ export function newestFirst(left: RetentionCandidate, right: RetentionCandidate)
 /** Taken of what was about to be replaced, not of the source as it should be. */
 export const isCheckpointOrigin = (origin: string): boolean =>
   origin === 'pre-restore' || origin === 'pre-migrate';
+
+/** Taken of the source as it stood. What came from an archive proves nothing of it, and guards nothing. */
+export const isRegularOrigin = (origin: string): boolean =>
+  origin !== 'import' && !isCheckpointOrigin(origin);

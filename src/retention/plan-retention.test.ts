@@ -29,6 +29,18 @@ describe('T-26: the published vectors', () => {
   });
 });
 
+describe('what came from an archive', () => {
+  it('F22: is counted by itself, and is never the newest good one that must stay', () => {
+    const own = taken('2026-03-01T00:00:00Z');
+    const imported = taken('2026-03-06T00:00:00Z', { origin: 'import', proven: true });
+    const later = taken('2026-03-07T00:00:00Z', { origin: 'import', id: 'later' });
+    const { kept, reasons } = plan([own, imported, later], { maxAgeMs: HOUR_MS });
+    expect(kept).toEqual(['later', own.id]);
+    expect(reasons(own.id)).toContain('newest good');
+    expect(plan([own, imported, later], { keepLast: 1 }).kept).toContain(own.id);
+  });
+});
+
 describe('the rules', () => {
   it('T-23: of each week and month the oldest with gfs, weeks by ISO year, and all of them together', () => {
     const days = series('2026-01-10T12:00:00Z', 40, DAY_MS);

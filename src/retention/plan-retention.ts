@@ -7,6 +7,7 @@ import type {
 import { type LocalTime, localClock } from './calendar.ts';
 import {
   isCheckpointOrigin,
+  isRegularOrigin,
   newestFirst,
   type RetentionCandidate,
   type RetentionGuards,
@@ -43,7 +44,7 @@ export function planRetention(
     if (candidate.capturedAtMs > nowMs) keep(candidate, 'future-dated');
   }
   const past = sorted.filter(({ capturedAtMs }) => capturedAtMs <= nowMs);
-  const regular = past.filter(({ origin }) => !isCheckpointOrigin(origin));
+  const regular = past.filter(({ origin }) => isRegularOrigin(origin));
   guardRegular(regular, policy, nowMs, keep);
   guardCheckpoints(
     past.filter(({ origin }) => isCheckpointOrigin(origin)),

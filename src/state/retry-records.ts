@@ -2,7 +2,7 @@ import type { ErrorDocument } from '../kernel/errors.ts';
 import type { StateDatabase } from './state-database.ts';
 
 /** What is done to a source; maintenance of the repository is left to its next tick. */
-export const RETRIED_KINDS = ['backup', 'verify', 'drill'] as const;
+export const RETRIED_KINDS = ['backup', 'verify', 'drill', 'publish'] as const;
 export type RetriedKind = (typeof RETRIED_KINDS)[number];
 
 /** A tick whose run failed and is to be tried again. One for each schedule. Times: epoch ms. */

@@ -57,6 +57,7 @@ function workOf(
     case 'verify':
       return { ...own, params: { snapshots: 'latest', sourceId, deep: true } };
     case 'drill':
+    case 'publish':
       return { ...own, params: { sourceId } };
     case 'forget':
       return { ...own, params: sourceId === null ? {} : { sources: [sourceId] } };

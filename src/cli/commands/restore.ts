@@ -4,6 +4,7 @@ import type { MethodParams } from '../../protocol/method-map.ts';
 import { requireConfirmation } from '../confirmation.ts';
 import type { CommandContext, CommandRun } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { given } from '../given.ts';
 import type { GlobalOptions } from '../global-options.ts';
 import { runJob } from '../run-job.ts';
 import { askOrRead } from './snapshots.ts';
@@ -23,6 +24,8 @@ interface RestoreOptions extends GlobalOptions {
   readonly mode?: 'merge' | 'mirror';
   readonly overwrite?: 'always' | 'if-changed' | 'if-newer' | 'never';
   readonly check?: 'none' | 'quick' | 'full';
+  readonly migrate: boolean;
+  readonly allowNewer?: boolean;
   readonly checkpoint: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
@@ -44,13 +47,6 @@ function requireOneWay(thing: string, options: RestoreOptions): void {
   });
 }
 
-/** Fields that were given. */
-function given<Fields extends Record<string, unknown>>(fields: Fields) {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof Fields]: Exclude<Fields[Key], undefined>;
-  };
-}
-
 const selectionOf = (options: RestoreOptions) =>
   given({
     sourceId: options.source,
@@ -59,6 +55,8 @@ const selectionOf = (options: RestoreOptions) =>
     overwrite: options.overwrite,
     mode: options.mode,
     check: options.check,
+    migrate: options.migrate ? undefined : false,
+    allowNewer: options.allowNewer,
   });
 
 /** Asks, and returns the name of the source that is meant. */

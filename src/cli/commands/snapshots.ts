@@ -156,6 +156,7 @@ export function renderSnapshot(snapshot: SnapshotDocument, color: boolean): stri
   const remarks = [
     ...snapshot.warnings.map((warning) => `warning: ${warning}`),
     ...snapshot.skipped.map(({ path, reason }) => `skipped: ${path} (${reason})`),
+    ...describeLogs(snapshot.lineCounts),
     ...snapshot.changedWhileReading.map((path) => `changed while being read: ${path}`),
     ...snapshot.verifications.map(
       ({ at, level, ok }) => `verified: ${formatTime(at)} ${level} ${ok ? 'ok' : 'failed'}`,
@@ -163,6 +164,15 @@ export function renderSnapshot(snapshot: SnapshotDocument, color: boolean): stri
   ];
   if (remarks.length > 0) parts.push(remarks.map(printable).join('\n'));
   return parts.join('\n\n');
+}
+
+function describeLogs(counts: SnapshotDocument['lineCounts']): string[] {
+  if (counts === null) return [];
+  const cut = counts.items.filter(({ partial }) => partial);
+  return [
+    `logs: ${counted(counts.lines, 'line')} in ${counted(counts.files, 'file')}`,
+    ...cut.map(({ path, lines }) => `ends in the middle of line ${lines + 1}: ${path}`),
+  ];
 }
 
 const DATABASE_COLUMNS: readonly Column<SnapshotDocument['databaseList'][number]>[] = [

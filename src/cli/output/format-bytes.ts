@@ -4,8 +4,8 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  // 1023.95 would be shown as 1024: the next unit takes over before.
-  while (value >= (unit === 0 ? 1024 : 1023.95) && unit < UNITS.length - 1) {
+  // 1023.5 would be shown as 1024: the next unit takes over before.
+  while (value >= (unit === 0 ? 1024 : 1023.5) && unit < UNITS.length - 1) {
     value /= 1024;
     unit += 1;
   }

@@ -1,4 +1,5 @@
 import type { FinishedJob } from '../job-outcome.ts';
+import { renderArtifact, renderBootstrap, renderPublish } from './artifact-summary.ts';
 import { counted } from './counted.ts';
 import { renderDiff } from './diff-summary.ts';
 import {
@@ -11,11 +12,13 @@ import {
 import { renderForget } from './forget-summary.ts';
 import { formatBytes } from './format-bytes.ts';
 import { formatDuration } from './format-time.ts';
+import { renderMigration, renderRestoredVersions } from './migration-summary.ts';
 import { printable } from './printable.ts';
 import { renderRecovery } from './recovery-summary.ts';
 import { renderDelete, renderPrune, renderReconcile } from './repository-summary.ts';
 import { renderCoverage, renderDiscovered } from './source-summary.ts';
 import { type Column, renderTable } from './table.ts';
+import { renderExport, renderImport } from './transfer-summary.ts';
 
 /** The end of a job in words, for stdout; '' where there is nothing to say. Errors are shown elsewhere. */
 export function renderJobSummary(job: FinishedJob, color: boolean): string {
@@ -62,6 +65,11 @@ const RENDERERS: Readonly<
   coverage: renderCoverage,
   discover: renderDiscovered,
   diff: renderDiff,
+  artifact: renderArtifact,
+  publish: renderPublish,
+  bootstrap: renderBootstrap,
+  export: renderExport,
+  import: renderImport,
   maintain: renderMaintain,
   init: (result) => `There is a repository in ${printable(textField(result, 'path') ?? '')}`,
   hook: (result) =>
@@ -70,6 +78,7 @@ const RENDERERS: Readonly<
     `The plugin would collect ${counted(numberField(result, 'files') ?? 0, 'file')}, ${formatBytes(numberField(result, 'bytes') ?? 0)}.`,
   annotate: (result) =>
     `Changed the notes of ${counted(listField(result, 'snapshots').length, 'snapshot')}.`,
+  migrate: renderMigration,
   reseal: (result) =>
     `Snapshot ${(textField(result, 'snapshotId') ?? '').slice(0, 8)} verifies; its notes were replaced.`,
   rebuild: (result) => {
@@ -166,6 +175,7 @@ function renderRestore(result: LooseDocument, color: boolean): string {
   const planId = textField(result, 'planId');
   if (isDryRun && planId !== null)
     lines.push(`Carry it out just so: holdfast restore --plan ${planId}`);
+  lines.push(...renderRestoredVersions(result));
   const quarantine = textField(result, 'quarantineId');
   if (quarantine !== null) lines.push(`What was replaced is in quarantine: ${quarantine}`);
   const before = textField(result, 'preRestoreSnapshotId');

@@ -16,6 +16,7 @@ describe('formatBytes()', () => {
     expect(formatBytes(1024 ** 2 - 1)).toBe('1.0 MiB');
     expect(formatBytes(340 * 1024 ** 2)).toBe('340 MiB');
     expect(formatBytes(1.5 * 1024 ** 4)).toBe('1.5 TiB');
+    expect(formatBytes(1_125_350_151_028_736)).toBe('1.0 PiB');
   });
 
   it('stays within half a shown digit of the truth', () => {
@@ -115,6 +116,7 @@ function recordingTerminal(animated: boolean): { terminal: Terminal; written: ()
       throw new Error('progress is not data');
     },
     note: (text) => append(`${text}\n`),
+    send: async () => true,
     raw: append,
     animated,
     columns: 40,

@@ -33,6 +33,10 @@ export async function runLine(
     out: (text) => {
       stdout += `${text}\n`;
     },
+    send: async (pieces) => {
+      for await (const piece of pieces) stdout += Buffer.from(piece).toString('utf8');
+      return true;
+    },
     note: (text) => {
       stderr += `${text}\n`;
     },

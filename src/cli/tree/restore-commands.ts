@@ -29,6 +29,8 @@ export function addRestoreCommands(program: Command, perform: Perform): void {
     .option('--path <path>', 'only this path of the snapshot (repeatable)', collect);
   addRestoreChoices(restore)
     .option('--no-checkpoint', 'in place: take no snapshot of what is replaced')
+    .option('--no-migrate', 'leave older databases at their version')
+    .option('--allow-newer', 'take databases newer than the application’s steps as they are')
     .option('--dry-run', 'only show what would be done')
     .option('-y, --yes', 'do not ask')
     .option(...WAIT)

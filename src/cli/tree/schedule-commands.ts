@@ -3,7 +3,7 @@ import { durationMs, wholeNumber } from '../option-parsers.ts';
 import type { Perform } from './command-adapter.ts';
 import { addPaging } from './paging.ts';
 
-const KINDS = ['backup', 'forget', 'prune', 'check', 'verify', 'drill'];
+const KINDS = ['backup', 'forget', 'prune', 'check', 'verify', 'drill', 'publish'];
 
 /** What is due when. */
 export function addScheduleCommands(program: Command, perform: Perform): void {

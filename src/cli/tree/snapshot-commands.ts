@@ -45,6 +45,7 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
         'pre-restore',
         'pre-migrate',
         'recovery',
+        'import',
       ]),
     )
     .option('--tag <tag>', 'with this tag')

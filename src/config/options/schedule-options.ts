@@ -37,9 +37,9 @@ export const scheduleOptions = {
     help: 'Unique within the source. Under this id the next due time outlives a restart.',
   }),
   kind: choice(
-    ['backup', 'forget', 'prune', 'check', 'verify', 'drill'],
+    ['backup', 'forget', 'prune', 'check', 'verify', 'drill', 'publish'],
     'backup',
-    'What is done: `backup` takes a full snapshot, `forget` removes the snapshots that `retention` does not keep, `prune` gives back the space of what no snapshot needs, `check` examines a tenth of the repository, `verify` reads the newest snapshot of the source completely, `drill` restores the newest good one to scratch and holds it against its checks and the assertions.',
+    'What is done: `backup` takes a full snapshot, `forget` removes the snapshots that `retention` does not keep, `prune` gives back the space of what no snapshot needs, `check` examines a tenth of the repository, `verify` reads the newest snapshot of the source completely, `drill` restores the newest good one to scratch and holds it against its checks and the assertions, `publish` puts artifacts of the databases in `artifacts` of the source, or of its only one, into the store.',
   ),
   trigger: required(z.preprocess(spelledOut, trigger), {
     type: 'trigger',

@@ -3,10 +3,12 @@ import { DEFAULT_EXCLUDES } from '../default-excludes.ts';
 import { computed, groupOf, type Options, objectOf, required, withDefault } from '../option.ts';
 import { byteCount, displayName, identifier } from '../option-values.ts';
 import { retentionPolicy } from '../retention-policy.ts';
+import { artifactOptions } from './artifact-options.ts';
 import { assertionOptions } from './assertion-options.ts';
 import { databaseOptions } from './database-options.ts';
 import { hooksOptions } from './hook-options.ts';
 import { keyOptions } from './key-options.ts';
+import { migrationOptions } from './migration-options.ts';
 import { choice, HOUR_MS } from './option-shapes.ts';
 import { pluginOptions } from './plugin-options.ts';
 import { recoveryOptions } from './recovery-options.ts';
@@ -60,6 +62,10 @@ export const sourceOptions = {
     type: 'bytes',
     absent: 'no bound',
     help: 'Larger files are left out, and counted. Databases are captured whatever their size.',
+  }),
+  countLines: withDefault(patterns, ['**/*.jsonl', '**/*.ndjson'], {
+    type: 'list of patterns',
+    help: 'Logs whose lines each snapshot counts, by the paths that it lists them by. One that ends in the middle of a line is noted.',
   }),
   unreadable: choice(
     ['warn', 'fail'],
@@ -122,12 +128,28 @@ export const sourceOptions = {
     absent: 'a restore in place is refused while the application has a database open',
     help: 'Commands that stop and start the application around a restore in place.',
   }),
+  artifacts: withDefault(
+    z.array(objectOf(artifactOptions)).max(32, 'expected at most 32 databases'),
+    [],
+    {
+      type: 'list of databases',
+      help: 'How databases of this source travel: what their artifacts say, which fit, and what a database that is not there yet is made from.',
+    },
+  ),
   assertions: withDefault(
     z.array(objectOf(assertionOptions)).max(100, 'expected at most 100 assertions'),
     [],
     {
       type: 'list of assertions',
       help: 'What must hold in every restored snapshot, in SQL: drills evaluate it, and so does a restore in place, which is undone where it does not hold.',
+    },
+  ),
+  migrations: withDefault(
+    z.array(objectOf(migrationOptions)).max(64, 'expected at most 64 databases'),
+    [],
+    {
+      type: 'list of migrations',
+      help: 'The steps from one version of a database to the next: what a restore brings back is brought up to the newest version by them, and what is newer is refused.',
     },
   ),
 } satisfies Options;

@@ -11,7 +11,15 @@ const id = z.string().refine(isObjectId, 'not an id');
 const count = z.int().min(0);
 const time = z.iso.datetime();
 const type = z.enum(['full', 'config', 'data']);
-const origin = z.enum(['manual', 'schedule', 'change', 'pre-restore', 'pre-migrate', 'recovery']);
+const origin = z.enum([
+  'manual',
+  'schedule',
+  'change',
+  'pre-restore',
+  'pre-migrate',
+  'recovery',
+  'import',
+]);
 
 const root = z.strictObject({
   class: z.enum(['data', 'config', 'extra']),
@@ -104,6 +112,16 @@ const manifestSchema = z.strictObject({
   plugins: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), files: count })).optional(),
   keys: z
     .array(z.strictObject({ name: z.string(), fingerprint: z.string().nullable() }))
+    .optional(),
+  lineCounts: z
+    .strictObject({
+      files: count,
+      lines: count,
+      partial: count,
+      items: z
+        .array(z.strictObject({ path: z.string(), lines: count, partial: z.boolean() }))
+        .max(1_000),
+    })
     .optional(),
   changedWhileReading: z.array(z.string()),
   warnings: z.array(z.string()),

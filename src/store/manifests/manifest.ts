@@ -7,7 +7,8 @@ export type SnapshotOrigin =
   | 'change'
   | 'pre-restore'
   | 'pre-migrate'
-  | 'recovery';
+  | 'recovery'
+  | 'import';
 export type RootClass = 'data' | 'config' | 'extra';
 
 export interface ManifestRoot {
@@ -89,6 +90,20 @@ export interface KeyFingerprint {
   readonly fingerprint: string | null;
 }
 
+/** Lines of the logs in a snapshot. */
+export interface LineCounts {
+  readonly files: number;
+  readonly lines: number;
+  /** Files whose last line is not ended. */
+  readonly partial: number;
+  /** The first 1,000 of them. */
+  readonly items: readonly {
+    readonly path: string;
+    readonly lines: number;
+    readonly partial: boolean;
+  }[];
+}
+
 export interface SnapshotStatistics {
   readonly files: number;
   readonly directories: number;
@@ -134,6 +149,8 @@ export interface Manifest {
   readonly plugins?: readonly PluginRecord[] | undefined;
   /** Keys that the application needs beside its data: never the keys themselves. */
   readonly keys?: readonly KeyFingerprint[] | undefined;
+  /** Absent where the source has no logs that are counted. */
+  readonly lineCounts?: LineCounts | undefined;
   readonly changedWhileReading: readonly string[];
   readonly warnings: readonly string[];
   /** `triggers` compare it to notice changes made while the daemon was down. */
@@ -164,6 +181,11 @@ export const EMPTY_NOTES: Notes = { tags: [], pinned: false, verifications: [] }
 /** Taken to keep what was about to be replaced: it holds that alone, and is never meant by `latest`. */
 export function isCheckpoint({ origin }: Pick<Manifest, 'origin'>): boolean {
   return origin === 'pre-restore' || origin === 'pre-migrate';
+}
+
+/** Taken of the source as it stood: what `latest` means, what recovery and drills go by, what the next one is measured against. */
+export function isRegular(snapshot: Pick<Manifest, 'origin'>): boolean {
+  return snapshot.origin !== 'import' && !isCheckpoint(snapshot);
 }
 
 /** A snapshot is good when every database in it passed its check; only good ones may serve recovery. */

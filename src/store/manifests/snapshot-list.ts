@@ -3,7 +3,7 @@ import { cannot, HoldfastError } from '../../kernel/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { type Layout, snapshotIdOf } from '../layout.ts';
 import type { SnapshotFilter, SnapshotSummary } from '../store.ts';
-import { EMPTY_NOTES, isCheckpoint, type Notes } from './manifest.ts';
+import { EMPTY_NOTES, isRegular, type Notes } from './manifest.ts';
 import { readManifestFileSync } from './manifest-file.ts';
 import { newestFirst } from './newest-first.ts';
 import { NotesCache } from './notes-cache.ts';
@@ -81,8 +81,7 @@ export class SnapshotList {
 
   #latest(sourceId: string | undefined): string[] {
     const summaries = this.#sorted().filter(
-      (summary) =>
-        !isCheckpoint(summary) && (sourceId === undefined || summary.sourceId === sourceId),
+      (summary) => isRegular(summary) && (sourceId === undefined || summary.sourceId === sourceId),
     );
     return summaries.slice(0, 1).map(({ id }) => id);
   }

@@ -18,6 +18,10 @@ export interface FileEntry extends EntryBase {
   readonly ctimeNs: string;
   readonly inode: string;
   readonly changedWhileReading?: true;
+  /** Line feeds in it; of logs alone, as the source names them. */
+  readonly lines?: number;
+  /** Something follows the last line feed. */
+  readonly endsPartial?: true;
 }
 
 export interface DirectoryEntry extends EntryBase {

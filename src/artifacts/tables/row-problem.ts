@@ -1,0 +1,4 @@
+/** Why a line is no row. */
+export class RowProblem extends Error {
+  override readonly name = 'RowProblem';
+}

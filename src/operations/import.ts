@@ -1,0 +1,25 @@
+import { importArchive } from './import-archive.ts';
+import { importDatabase } from './import-database.ts';
+import { type ImportParameters, importParameters } from './import-parameters.ts';
+import { importPlace } from './import-place.ts';
+import { importRows } from './import-tables.ts';
+import type { Operation } from './operation.ts';
+
+/** Takes in what an export, or another program, has written. */
+export const importOperation: Operation<ImportParameters> = {
+  kind: 'import',
+  params: importParameters,
+  async run(context, params) {
+    const { into } = params;
+    switch (into) {
+      case 'place':
+        return { into, ...(await importPlace(context, params)) };
+      case 'database':
+        return { into, ...(await importDatabase(context, params)) };
+      case 'tables':
+        return { into, ...(await importRows(context, params)) };
+      case 'snapshot':
+        return { into, ...(await importArchive(context, params)) };
+    }
+  },
+};
