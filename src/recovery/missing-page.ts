@@ -5,8 +5,8 @@ import { type FilePageSource, openPageSource } from '../sqlite/format/page-sourc
 import { lockBytePage } from '../sqlite/format/pointer-map.ts';
 
 /**
- * A page that the last commit of a log counts, that belongs to the database, and that is nowhere: the file ends before
- * it, and no frame holds it. SQLite reads it as zeros, which pass for the sound end of an overflow chain; read directly,
+ * A page that the last commit of a log counts, that belongs to the database, and that is nowhere whole: the file ends before
+ * or inside it, and no frame holds it. SQLite reads it as zeros, which pass for the sound end of an overflow chain; read directly,
  * as SELECT does with such chains, it is an I/O error (`SQLITE_IOERR_SHORT_READ`). Pages that were freed in the
  * transaction that made them are never written at all: those are no damage.
  *
@@ -31,9 +31,12 @@ export function findMissingPage(path: string): number | null {
 }
 
 function missingIn(source: FilePageSource, fileBytes: number): number | null {
-  const filePages = Math.ceil(fileBytes / source.pageBytes);
+  const filePages = Math.floor(fileBytes / source.pageBytes);
   const logged = new Set<number>();
-  for (const page of source.existingPages()) if (page > filePages) logged.add(page);
+  for (const page of source.existingPages()) {
+    // The file may end inside a page; of those in the log, all are whole.
+    if (page > filePages && source.read(page)?.length === source.pageBytes) logged.add(page);
+  }
   if (source.pageCount - filePages <= logged.size) return null;
   const freelist = readFreelist(source);
   // A list that is not sound is faulted by SQLite's own check.
