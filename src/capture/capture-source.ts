@@ -83,6 +83,7 @@ export async function captureSource(
     clock,
     scratchDirectory: request.scratchDirectory,
     checkLevel: request.source.databases.check,
+    fullScanEveryMs: request.source.databases.fullScanEveryMs,
     fileBytesMax: request.source.maxFileBytes,
     countsLines: linePatterns(request.source.countLines),
   };

@@ -16,6 +16,8 @@ export interface DatabaseContext {
   readonly clock: Clock;
   readonly scratchDirectory: string;
   readonly checkLevel: 'quick' | 'full';
+  /** All of a database is read at least this often, whatever its log proves; 0: every time. */
+  readonly fullScanEveryMs: number;
   /** Larger files are left out, databases never; null: no bound. */
   readonly fileBytesMax: number | null;
   /** Whether a file is a log whose lines are counted. */

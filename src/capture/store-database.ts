@@ -3,9 +3,14 @@ import { messageOf, systemCode } from '../kernel/errors.ts';
 import { checkConnection } from '../sqlite/database-check.ts';
 import type { DatabaseHeader } from '../sqlite/header.ts';
 import type { PinnedDatabase } from '../sqlite/pinned-read.ts';
-import type { DatabaseCheck, ManifestDatabase } from '../store/manifests/manifest.ts';
+import type {
+  DatabaseCheck,
+  ManifestDatabase,
+  ManifestReading,
+} from '../store/manifests/manifest.ts';
 import type { CapturedDatabase, DatabaseContext, DatabaseTask } from './database-task.ts';
 import { type ReadAhead, rollbackState } from './read-ahead.ts';
+import { type ReadImage, readImage, scanImage } from './read-image.ts';
 
 /** Stores and checks one pinned database. A damaged one is stored too, as evidence, with what is wrong with it. */
 export async function storeDatabase(
@@ -14,21 +19,24 @@ export async function storeDatabase(
   ahead: ReadAhead | null,
   context: DatabaseContext,
 ): Promise<CapturedDatabase> {
-  const { writer, report, activity } = context;
+  const { report } = context;
   const header = await pinned.readHeader();
   const isCurrent =
     ahead !== null &&
     pinned.method === 'pinned' &&
     pinned.journalMode === 'rollback' &&
     (await rollbackState(pinned.path, header)) === ahead.state;
-  const content = isCurrent
-    ? ahead.content
-    : await writer.writeContent(report.metered(pinned.image), task.found.before, activity);
+  let image: ReadImage = isCurrent
+    ? { content: ahead.content, reading: undefined, isPartial: false }
+    : await readImage(pinned, task, context);
   const check = checkPinned(pinned, context);
   if (!check.ok) {
     report.warn(`${task.found.logicalPath} is damaged: ${check.messages[0] ?? 'its check failed'}`);
+    // Evidence is what stands there, not what stood there before.
+    if (image.isPartial) image = await scanImage(pinned, task, context);
   }
-  return { content, record: databaseRecord(pinned, header, task, check) };
+  const record = databaseRecord(pinned, header, task, check, image.reading);
+  return { content: image.content, record };
 }
 
 function checkPinned(pinned: PinnedDatabase, context: DatabaseContext): DatabaseCheck {
@@ -60,6 +68,7 @@ function databaseRecord(
   header: DatabaseHeader | null,
   task: DatabaseTask,
   check: DatabaseCheck,
+  reading: ManifestReading | undefined,
 ): ManifestDatabase {
   return {
     path: task.found.logicalPath,
@@ -76,5 +85,6 @@ function databaseRecord(
     fingerprint: task.fingerprint,
     check,
     method: pinned.method,
+    ...(reading === undefined ? {} : { reading }),
   };
 }

@@ -55,7 +55,7 @@ describe('loadSettings()', () => {
         name: 'my-app',
         roots: [{ class: 'data', name: null, path: data, required: true }],
         watch: { enabled: true, quietMs: 5_000, maxWaitMs: 300_000, minGapMs: 60_000 },
-        databases: { depth: 0, check: 'quick' },
+        databases: { depth: 0, check: 'quick', fullScanEveryMs: 86_400_000 },
         recovery: {
           onBoot: 'recover',
           deadlineMsPerGigabyte: 30_000,

@@ -147,6 +147,8 @@ export interface SourceSettings {
     /** Depth below a data root at which boot checks and recovery look for databases; 0 is its top level. */
     readonly depth: number;
     readonly check: 'quick' | 'full';
+    /** All of a database is read at least this often, whatever its log proves; 0: every time. */
+    readonly fullScanEveryMs: number;
     /** Patterns of databases that may come and go. */
     readonly optional: readonly string[];
   };

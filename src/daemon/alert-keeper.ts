@@ -11,6 +11,7 @@ import {
   quarantineConditions,
   recoveries,
   staleSchedules,
+  writtenAround,
 } from '../health/alert-conditions.ts';
 import type { JobEvent } from '../jobs/job-events.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -56,6 +57,7 @@ export class AlertKeeper implements Service {
     if (job.status !== 'succeeded') return;
     book.end(jobFailureKey(job));
     if (job.kind === 'recover') for (const recovery of recoveries(job)) book.raise(recovery);
+    if (job.kind === 'backup') for (const sighting of writtenAround(job)) book.raise(sighting);
   }
 
   async start(): Promise<void> {

@@ -40,6 +40,7 @@ import { SettingsKeeper } from './settings-keeper.ts';
 import { SourceStates } from './source-states.ts';
 import { StagedRestores } from './staged-restores.ts';
 import { bootstrapWarnings, SCHEDULES_PAUSED, statusWarnings } from './status-warnings.ts';
+import { UnchangedSources } from './unchanged-sources.ts';
 
 export interface DaemonOptions {
   /** As the configuration has them; what was changed over the socket is laid over it. */
@@ -103,7 +104,13 @@ export class Daemon {
     const state = await openState(join(stateDirectory, 'state.db'), { clock });
     this.#state = state;
     const keeper = await this.#openSettings(state);
-    const runJob = runInWorker(this.#live, clock, logger);
+    const unchanged = new UnchangedSources({
+      live: this.#live,
+      clock,
+      repository: this.#repository,
+      sources: this.#sources,
+    });
+    const runJob = unchanged.around(runInWorker(this.#live, clock, logger));
     const historyBounds = (): HistoryBounds => {
       const { keptCount, logBytesMax } = this.#live.current.jobs;
       return { jobs: keptCount, logBytes: logBytesMax };

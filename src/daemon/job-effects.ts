@@ -78,6 +78,10 @@ export class JobEffects {
   async #settle(job: Job): Promise<void> {
     const { repository, sources, onWorkerKilled, onSourceChanged, logger } = this.#options;
     if (job.error !== null && KILLED.has(job.error.code)) onWorkerKilled(job);
+    if (job.result?.['unchanged'] === true) {
+      await this.#settleUnchanged(job);
+      return;
+    }
     if (job.kind === 'backup') this.#settleBackup(job);
     if (job.kind === 'restore') this.#settleRestore(job);
     if (job.kind === 'artifact' || job.kind === 'import') this.#settleImported(job);
@@ -96,6 +100,13 @@ export class JobEffects {
       logger.error({ jobId: job.id, kind: job.kind, error: job.error }, 'job failed');
     }
     if (job.sourceId !== null) onSourceChanged(job.sourceId);
+  }
+
+  /** There is no new snapshot; what a policy lets go by its age is let go all the same. */
+  async #settleUnchanged({ result, sourceId, actor }: Job): Promise<void> {
+    const { logger, onGoodBackup } = this.#options;
+    logger.info({ snapshot: result?.['shortId'], sourceId }, 'nothing changed since the snapshot');
+    if (sourceId !== null) await onGoodBackup(sourceId, actor);
   }
 
   #settleRestore(job: Job): void {

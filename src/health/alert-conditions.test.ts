@@ -8,6 +8,7 @@ import {
   quarantineConditions,
   recoveries,
   staleSchedules,
+  writtenAround,
 } from './alert-conditions.ts';
 
 const HOUR_MS = 3_600_000;
@@ -104,4 +105,17 @@ it('F57: databases that wait for a person, recoveries, old drills, a quarantine 
   expect(quarantineConditions(79, 100)).toEqual([]);
   expect(quarantineConditions(80, 100)).toMatchObject([{ kind: 'QUARANTINE_GROWING' }]);
   expect(quarantineConditions(80, null)).toEqual([]);
+});
+
+it('a database that was written around SQLite is worth an alert', () => {
+  const job = failed('backup', { status: 'succeeded', result: { writtenAround: ['data/app.db'] } });
+  expect(writtenAround(job)).toMatchObject([
+    {
+      kind: 'DATABASE_WRITTEN_AROUND',
+      sourceId: 'app',
+      subject: 'data/app.db',
+      severity: 'critical',
+    },
+  ]);
+  expect(writtenAround(failed('backup', { status: 'succeeded', result: {} }))).toEqual([]);
 });

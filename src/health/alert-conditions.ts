@@ -84,6 +84,19 @@ export function recoveries(job: Job): AlertSighting[] {
   );
 }
 
+/** Of a snapshot that read all of a database: who wrote to the file around SQLite is not known, but somebody should. */
+export function writtenAround({ id: jobId, sourceId, result }: Job): AlertSighting[] {
+  const { writtenAround: paths = [] } = (result ?? {}) as { writtenAround?: string[] };
+  return paths.map((path) => ({
+    kind: 'DATABASE_WRITTEN_AROUND',
+    sourceId,
+    subject: path,
+    severity: 'critical' as const,
+    message: `${path} has changed where SQLite did not write: the medium is failing, or something else writes to the file`,
+    jobId,
+  }));
+}
+
 export function findingConditions(report: MethodResult<'health.report'>): AlertSighting[] {
   const findings = [...report.warnings, ...report.sources.flatMap(({ warnings }) => warnings)];
   const met = new Map<string, AlertSighting>();

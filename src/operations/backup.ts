@@ -18,6 +18,8 @@ const parameters = z.strictObject({
   origin: z.enum(['manual', 'schedule', 'change']).default('manual'),
   reason: z.string().max(1000).nullish(),
   tags: z.array(z.string().min(1).max(64)).max(32).default([]),
+  /** Whoever gets here could not be answered without a look. */
+  ifChanged: z.boolean().optional(),
 });
 
 /** The newest snapshot of a source: what the next one is measured against. */
@@ -45,6 +47,7 @@ export function snapshotResult(id: string, manifest: Manifest): Record<string, u
     skewMs: manifest.skewMs,
     statistics: manifest.statistics,
     databases: manifest.databases.map(({ path, method, check }) => ({ path, method, check })),
+    writtenAround: writtenAround(manifest),
     skippedCount: manifest.skippedCount,
     skippedByReason: manifest.skippedByReason ?? {},
     notes: manifest.notes ?? [],
@@ -52,6 +55,14 @@ export function snapshotResult(id: string, manifest: Manifest): Record<string, u
     changedWhileReading: manifest.changedWhileReading.length,
     warnings: manifest.warnings,
   };
+}
+
+/** Databases that this snapshot found written by somebody else than SQLite. */
+function writtenAround({ databases, startedAt }: Manifest): string[] {
+  return databases
+    .filter(({ method }) => method !== 'unchanged')
+    .filter(({ reading }) => (reading?.contradictedAt ?? '') >= startedAt)
+    .map(({ path }) => path);
 }
 
 async function addTags(writer: StoreWriter, id: string, tags: readonly string[]): Promise<void> {

@@ -16,7 +16,7 @@ import { PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from './protocol-version.ts';
  * Changes to the contract are deliberate: whoever changes a schema sees this fail, decides whether an existing
  * client could misread the new form (then PROTOCOL_VERSION rises), and pins the new value.
  */
-const CONTRACT_SHA256 = '2319c0f8763b95384d619fab4a1fb4285ad3674f824f0a3c24657e049dcb3989';
+const CONTRACT_SHA256 = '6d5daca9271f4ffffb3cbaa4e9a60c97c1e056f3ac0ec124d440e9911beb8ff3';
 
 describe('protocol', () => {
   it('the contract is the one that was agreed', () => {

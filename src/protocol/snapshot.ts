@@ -66,6 +66,12 @@ const snapshotDatabase = z.object({
     durationMs: z.number(),
     at: time,
   }),
+  reading: z
+    .object({ scannedAt: time, contradictedAt: time.nullable() })
+    .optional()
+    .describe(
+      'When every page was last read: what its log proved unchanged since was taken from the snapshot before. And when that log was found wrong.',
+    ),
 });
 
 /** Lists of the document are cut at SNAPSHOT_ITEMS_MAX; the counts beside them are exact. */
@@ -164,6 +170,12 @@ export const snapshotMethods = {
       type: snapshotType.default('full'),
       reason: z.string().max(1000).optional(),
       tags: z.array(snapshotTag).max(32).optional(),
+      ifChanged: z
+        .boolean()
+        .optional()
+        .describe(
+          'Where the newest snapshot is proven to hold the source as it is, the job ends with that one, and `unchanged: true`. A tag or a reason is always worth a snapshot.',
+        ),
       bandwidth,
       idempotencyKey,
     }),

@@ -6,7 +6,9 @@ import { framePageOffset, readWalFrames, type WalLimit } from './wal.ts';
 
 const readDescriptor = promisify(read);
 
-/** A multiple of every page size, so that a block holds whole pages. */
+/** A multiple of every page size, so that what is read are whole pages. */
+const STEP_BYTES = 64 * 1024;
+/** Read at once at most. */
 const BLOCK_BYTES = 1024 * 1024;
 
 export interface ImageParts {
@@ -68,7 +70,7 @@ export class DatabaseImage {
   async #collect(offset: number, lengthBytes: number): Promise<Buffer> {
     const pieces: Buffer[] = [];
     for (let done = 0; done < lengthBytes; ) {
-      const block = await this.#blockAt(offset + done);
+      const block = await this.#blockAt(offset + done, lengthBytes - done);
       const start = offset + done - block.offset;
       const piece = block.bytes.subarray(start, start + lengthBytes - done);
       pieces.push(piece);
@@ -77,10 +79,15 @@ export class DatabaseImage {
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, lengthBytes);
   }
 
-  async #blockAt(offset: number): Promise<{ offset: number; bytes: Buffer }> {
-    const start = offset - (offset % BLOCK_BYTES);
-    if (this.#block?.offset === start) return this.#block;
-    const bytes = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, this.bytes - start));
+  /** A block that holds the byte at `offset`, and no more than is needed for `lengthBytes` from there. */
+  async #blockAt(offset: number, lengthBytes: number): Promise<{ offset: number; bytes: Buffer }> {
+    const last = this.#block;
+    if (last !== null && offset >= last.offset && offset < last.offset + last.bytes.length) {
+      return last;
+    }
+    const start = offset - (offset % STEP_BYTES);
+    const steps = Math.ceil((offset + lengthBytes - start) / STEP_BYTES) * STEP_BYTES;
+    const bytes = Buffer.allocUnsafeSlow(Math.min(steps, BLOCK_BYTES, this.bytes - start));
     await this.#readMain(bytes, start);
     this.#layOver(bytes, start);
     this.#block = { offset: start, bytes };

@@ -1,15 +1,13 @@
 import { closeSync, fstatSync, lstatSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { systemCode } from '../kernel/errors.ts';
+import type { ChangedPages } from './changed-pages.ts';
 import { DatabaseImage } from './database-image.ts';
 import { familyPaths } from './family.ts';
-import {
-  type DatabaseHeader,
-  HEADER_BYTES,
-  type JournalMode,
-  pageCountOf,
-  parseHeader,
-} from './header.ts';
+import { type DatabaseHeader, HEADER_BYTES, pageCountOf, parseHeader } from './header.ts';
+import { changesInLog } from './log-changes.ts';
+import { type LogPosition, logPositionOf, mayFollow } from './log-position.ts';
+import type { PinnedState } from './pinned-state.ts';
 import { openForReading, readAt } from './read-at.ts';
 import {
   BACKFILL_OFFSET,
@@ -18,18 +16,6 @@ import {
   WAL_INDEX_HEADER_BYTES,
   type WalIndexHeader,
 } from './wal-index.ts';
-
-/** What a read transaction sees, known exactly. */
-export interface PinnedState {
-  readonly journalMode: JournalMode;
-  readonly pageBytes: number;
-  readonly pageCount: number;
-  /** Length of `-wal`; 0 without one. */
-  readonly walBytes: number;
-  readonly walIndex: WalIndexHeader | null;
-  /** True when committed pages are in the log alone. */
-  readonly overlay: boolean;
-}
 
 /**
  * One SQLite connection on a database, with raw descriptors of the family beside it. The descriptors are closed only
@@ -132,6 +118,7 @@ export class PinConnection {
       pageCount: lastFrame > 0 ? after.pageCount : pageCountOf(header, this.#fileBytes()),
       walBytes: fstatSync(this.#wal).size,
       walIndex: after,
+      backfilled,
       overlay: backfilled < lastFrame,
     };
   }
@@ -150,6 +137,7 @@ export class PinConnection {
       pageCount: pageCountOf(header, this.#fileBytes()),
       walBytes: 0,
       walIndex: null,
+      backfilled: 0,
       overlay: false,
     };
   }
@@ -187,12 +175,15 @@ export class PinConnection {
     return this.#readWalIndex()?.bytes.equals(pinned.bytes) !== true;
   }
 
+  #pinned(): PinnedState {
+    if (this.#state === null) throw new Error(`Nothing is pinned of ${this.#path}`);
+    return this.#state;
+  }
+
   /** The pages of the pinned state. */
   image(): DatabaseImage {
-    const state = this.#state;
-    if (state === null) throw new Error(`Nothing is pinned of ${this.#path}`);
-    const { pageBytes, pageCount, walIndex } = state;
-    const limit = state.overlay ? walIndex : null;
+    const { pageBytes, pageCount, walIndex, overlay } = this.#pinned();
+    const limit = overlay ? walIndex : null;
     return new DatabaseImage({
       main: this.#main,
       pageBytes,
@@ -200,6 +191,23 @@ export class PinConnection {
       bytes: pageBytes * pageCount,
       wal: limit === null || this.#wal === null ? null : { descriptor: this.#wal, limit },
     });
+  }
+
+  /** Where the pinned state stands in its log; null where there is none, or nothing in it. */
+  logPosition(): LogPosition | null {
+    return logPositionOf(this.#pinned(), fstatSync(this.#main, { bigint: true }));
+  }
+
+  /** The pages that may have changed from an earlier state to the pinned one; null when that cannot be proven. */
+  changesSince(before: LogPosition): ChangedPages | null {
+    const now = this.#pinned();
+    const wal = this.#wal;
+    const { walIndex, pageBytes, pageCount } = now;
+    const main = fstatSync(this.#main, { bigint: true });
+    if (walIndex === null || wal === null || !mayFollow(before, now, main)) return null;
+    return changesInLog(before, { ...walIndex, pageBytes, pageCount }, (offset, lengthBytes) =>
+      readAt(wal, offset, lengthBytes),
+    );
   }
 
   close(): void {

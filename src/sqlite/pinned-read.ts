@@ -1,7 +1,9 @@
 import type Database from 'better-sqlite3';
 import { sleep } from '../kernel/clock.ts';
+import type { ChangedPages } from './changed-pages.ts';
 import type { DatabaseImage } from './database-image.ts';
 import { type DatabaseHeader, HEADER_BYTES, type JournalMode, parseHeader } from './header.ts';
+import type { LogPosition } from './log-position.ts';
 import { attemptsAfter, RETRY_DELAY_MS, tryToPin } from './pin-attempts.ts';
 import {
   type ConnectedCandidate,
@@ -31,6 +33,10 @@ export interface PinnedDatabase {
   readHeader(): Promise<DatabaseHeader | null>;
   /** Lends the connection, inside its transaction; null where `failure` is set. */
   withConnection<Result>(run: (database: Database.Database) => Result): Result | null;
+  /** Where it stands in its log; null where that says nothing: no log, an empty one, or a copy. */
+  logPosition(): LogPosition | null;
+  /** The pages that may have changed since an earlier state of it; null when that cannot be proven. */
+  changesSince(before: LogPosition): ChangedPages | null;
   /** Ends the transaction and closes everything. Idempotent. */
   close(): Promise<void>;
 }
@@ -145,6 +151,8 @@ function pinnedDatabase(candidate: PinCandidate): PinnedDatabase {
       image,
       readHeader: async () => header,
       withConnection: () => null,
+      logPosition: () => null,
+      changesSince: () => null,
       close: () => closeAfterReads(image, close),
     };
   }
@@ -162,6 +170,8 @@ function pinnedDatabase(candidate: PinCandidate): PinnedDatabase {
     image,
     readHeader: async () => parseHeader(await image.read(0, Math.min(HEADER_BYTES, image.bytes))),
     withConnection: (run) => run(connection.connection),
+    logPosition: () => (copiedFrom === null ? connection.logPosition() : null),
+    changesSince: (before) => (copiedFrom === null ? connection.changesSince(before) : null),
     close: () => closeAfterReads(image, close),
   };
 }

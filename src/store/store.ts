@@ -87,6 +87,8 @@ export interface ContentSource {
   readonly bytes: number;
   /** Exactly `lengthBytes` from `offset`; the buffer must not be changed afterwards. */
   read(offset: number, lengthBytes: number): Promise<Buffer> | Buffer;
+  /** True where these bytes are known to be the parent's at the same place: they are then not read. @default never */
+  isAsBefore?(offset: number, lengthBytes: number): boolean;
 }
 
 /** Chunks of content only: nodes and trees are not counted, but their bytes are. */

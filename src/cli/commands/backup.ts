@@ -6,6 +6,7 @@ interface BackupOptions extends GlobalOptions {
   readonly type: 'full' | 'config' | 'data';
   readonly tag?: readonly string[];
   readonly reason?: string;
+  readonly ifChanged?: boolean;
   readonly readLimit?: number;
   readonly writeLimit?: number;
   readonly wait: boolean;
@@ -24,6 +25,7 @@ export const run: CommandRun<BackupOptions> = (context, [sourceId], options) => 
     type: options.type,
     ...(options.reason === undefined ? {} : { reason: options.reason }),
     ...(options.tag === undefined ? {} : { tags: options.tag }),
+    ...(options.ifChanged === true ? { ifChanged: true } : {}),
   };
   return runJob(context, options, {
     method: 'snapshot.create',

@@ -121,6 +121,10 @@ function renderBackup(result: LooseDocument): string {
   const statistics = documentField(result, 'statistics');
   const figure = (name: string): number => numberField(statistics, name) ?? 0;
   const id = textField(result, 'shortId') ?? textField(result, 'snapshotId') ?? '';
+  if (result['unchanged'] === true) {
+    const at = textField(result, 'capturedAt') ?? '?';
+    return printable(`Nothing has changed since snapshot ${id} of ${at}: no new one was taken.`);
+  }
   const flaws: string[] = [];
   if (result['good'] === false) flaws.push('a database failed its check: kept as evidence');
   const skipped = numberField(result, 'skippedCount') ?? 0;

@@ -21,6 +21,7 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
     )
     .option('--tag <tag>', 'tag the snapshot (repeatable)', collect)
     .option('--reason <text>', 'why, for whoever reads the list')
+    .option('--if-changed', 'none where the daemon proves that the newest snapshot holds it all')
     .option(
       '--read-limit <bytes>',
       'read the repository at most this fast; 0: no bound',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Options, withDefault } from '../option.ts';
-import { choice } from './option-shapes.ts';
+import { choice, DAY_MS, durationOption } from './option-shapes.ts';
 
 export const databaseOptions = {
   depth: withDefault(z.number().int().min(0).max(32), 0, {
@@ -11,6 +11,11 @@ export const databaseOptions = {
     ['quick', 'full'],
     'quick',
     'How deeply each database is checked in every snapshot: `quick_check` or `integrity_check`.',
+  ),
+  fullScanEveryMs: durationOption(
+    DAY_MS,
+    { min: 0, max: 365 * DAY_MS },
+    'How often at least every page of a database is read. In between, pages that its write-ahead log proves to be unchanged are taken from the snapshot before; what was written to the file around SQLite is seen at the next full reading. 0: every snapshot reads everything.',
   ),
   optional: withDefault(
     z.array(z.string().min(1).max(1024)).max(1024, 'expected at most 1024 patterns'),

@@ -25,6 +25,11 @@ export class NodeBuilder {
     await this.#push(0, id);
   }
 
+  /** A chunk that is stored already. */
+  async addStored(id: string): Promise<void> {
+    await this.#push(0, id);
+  }
+
   /** The content of all chunks added; `bytes` is their length. */
   async finish(bytes: number): Promise<Content> {
     let depth = 0;

@@ -80,6 +80,13 @@ export class ObjectWriter {
     return id;
   }
 
+  /** Counts a chunk that was put before as one of this content too. @returns false when there is none */
+  reuseChunk(id: string): boolean {
+    if (!this.has(id)) return false;
+    this.counters.chunksReused += 1;
+    return true;
+  }
+
   /** Resolves when everything put so far was appended to a pack. @throws the first failure */
   async settle(): Promise<void> {
     await this.idle();

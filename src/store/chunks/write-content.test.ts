@@ -75,6 +75,49 @@ describe('writeContent()', () => {
     );
   });
 
+  it('takes chunks that are said to be as before from the parent, and reads nothing of them', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyEdit, { maxLength: 5 }), async (edits) => {
+        const before = rowBytes(350_000);
+        const parent = await write(before);
+        const image = edited(before, edits);
+        const read: number[] = [];
+        const isAsBefore = (offset: number, lengthBytes: number): boolean => {
+          const part = image.subarray(offset, offset + lengthBytes);
+          return part.equals(before.subarray(offset, offset + lengthBytes));
+        };
+        const source: ContentSource = {
+          bytes: image.length,
+          read: (offset, lengthBytes) => {
+            for (let at = offset; at < offset + lengthBytes; at += CHUNK_BYTES) read.push(at);
+            return image.subarray(offset, offset + lengthBytes);
+          },
+          isAsBefore,
+        };
+        const content = await writer.writeContent(source, parent, activity);
+        expect(content).toEqual(await write(image));
+        const isKept = (at: number): boolean => {
+          const lengthBytes = Math.min(CHUNK_BYTES, image.length - at);
+          const isSameLength = lengthBytes === Math.min(CHUNK_BYTES, before.length - at);
+          return isSameLength && isAsBefore(at, lengthBytes);
+        };
+        expect(read.filter(isKept)).toEqual([]);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('reads what is said to be as before where the parent cannot give it', async () => {
+    const image = rowBytes(NODE_IDS_MAX * CHUNK_BYTES + 1);
+    const source = { ...sourceOf(image), isAsBefore: () => true };
+    const unknown = { bytes: 200_000, depth: 0, ids: Array(4).fill('ab'.repeat(32)) };
+    const unread = { bytes: image.length, depth: 1, ids: ['cd'.repeat(32), 'ef'.repeat(32)] };
+    for (const parent of [unknown, unread]) {
+      const content = await writer.writeContent(source, parent, activity);
+      expect((await contentOf(writer.reader, content)).equals(image)).toBe(true);
+    }
+  });
+
   it('stores no chunk twice, and an empty file not at all', async () => {
     const { content } = await commitFile(writer, rowBytes(1_000_000));
     const before = writer.statistics();

@@ -3,6 +3,7 @@ import { CHUNK_BYTES } from '../../kernel/limits.ts';
 import type { ContentSource } from '../store.ts';
 import { bytePool } from '../threads/byte-pool.ts';
 import { type Content, EMPTY_CONTENT } from './content.ts';
+import { KeptChunks } from './kept-chunks.ts';
 import { NodeBuilder } from './node-builder.ts';
 import type { ObjectWriter } from './object-writer.ts';
 import { ContentCursor, type ReadObject } from './walk-content.ts';
@@ -25,34 +26,55 @@ export async function writeContentTo(
   if (source.bytes === 0) return EMPTY_CONTENT;
   const predecessors = parent === null ? null : new ContentCursor(parent, read);
   const nodes = new NodeBuilder(objects, predecessors);
-  for await (const chunks of blocksOf(source, activity)) {
-    for (const { chunk, id } of chunks) await nodes.addChunk(chunk, id);
+  const kept =
+    parent === null || source.isAsBefore === undefined
+      ? null
+      : new KeptChunks(source, parent, read, objects);
+  for await (const chunks of blocksOf(source, kept, activity)) {
+    for (const { chunk, id } of chunks) {
+      if (chunk === null) await nodes.addStored(id);
+      else await nodes.addChunk(chunk, id);
+    }
   }
   return nodes.finish(source.bytes);
 }
 
 interface HashedChunk {
-  readonly chunk: Buffer;
+  /** Null where it is stored already. */
+  readonly chunk: Buffer | null;
   readonly id: string;
 }
 
 /** The chunks of blocks in order; the next blocks are being read, one at a time, and hashed meanwhile. */
 async function* blocksOf(
   source: ContentSource,
+  kept: KeptChunks | null,
   activity: Activity,
 ): AsyncGenerator<readonly HashedChunk[]> {
   const ahead: Promise<readonly HashedChunk[]>[] = [];
   let lastRead: Promise<unknown> = Promise.resolve();
   let isOver = false;
+  const read = async (piece: Piece): Promise<Buffer> => {
+    // Nothing may be read once the consumer has gone: the source may be closed then.
+    if (isOver || piece.kept !== null) return Buffer.alloc(0);
+    return source.read(piece.offset, piece.lengthBytes);
+  };
   const begin = (offset: number): void => {
-    const reading = lastRead.then(() => {
-      // Nothing may be read once the consumer has gone: the source may be closed then.
-      if (isOver) return Buffer.alloc(0);
+    const lengthBytes = Math.min(BLOCK_BYTES, source.bytes - offset);
+    const reading = lastRead.then(async () => {
+      if (isOver) return [];
       activity.signal.throwIfAborted();
-      return source.read(offset, Math.min(BLOCK_BYTES, source.bytes - offset));
+      const pieces = await piecesOf(offset, lengthBytes, kept);
+      const hashed: Promise<readonly HashedChunk[]>[] = [];
+      for (const piece of pieces) {
+        const hashing = hashPiece(piece, await read(piece));
+        hashing.catch(() => {});
+        hashed.push(hashing);
+      }
+      return hashed;
     });
     lastRead = reading;
-    const hashed = reading.then(hashChunks);
+    const hashed = reading.then(async (pieces) => (await Promise.all(pieces)).flat());
     // Thrown where it is awaited; nobody awaits it if the consumer fails first.
     hashed.catch(() => {});
     ahead.push(hashed);
@@ -68,6 +90,37 @@ async function* blocksOf(
   } finally {
     isOver = true;
   }
+}
+
+/** Chunks that are kept, or bytes to be read at once. */
+interface Piece {
+  readonly offset: number;
+  readonly lengthBytes: number;
+  readonly kept: string | null;
+}
+
+async function piecesOf(
+  offset: number,
+  lengthBytes: number,
+  kept: KeptChunks | null,
+): Promise<readonly Piece[]> {
+  if (kept === null) return [{ offset, lengthBytes, kept: null }];
+  const pieces: Piece[] = [];
+  for (let at = offset; at < offset + lengthBytes; at += CHUNK_BYTES) {
+    const chunkBytes = Math.min(CHUNK_BYTES, offset + lengthBytes - at);
+    const id = await kept.idAt(at, chunkBytes);
+    const last = pieces.at(-1);
+    if (id === null && last?.kept === null) {
+      pieces[pieces.length - 1] = { ...last, lengthBytes: last.lengthBytes + chunkBytes };
+    } else {
+      pieces.push({ offset: at, lengthBytes: chunkBytes, kept: id });
+    }
+  }
+  return pieces;
+}
+
+async function hashPiece(piece: Piece, bytes: Buffer): Promise<readonly HashedChunk[]> {
+  return piece.kept === null ? hashChunks(bytes) : [{ chunk: null, id: piece.kept }];
 }
 
 async function hashChunks(block: Buffer): Promise<readonly HashedChunk[]> {

@@ -39,6 +39,28 @@ const check = z.strictObject({
   at: time,
 });
 
+const decimal = z.string().regex(/^\d{1,30}$/);
+const eightBytes = z.string().regex(/^[0-9a-f]{16}$/);
+
+const reading = z.strictObject({
+  scannedAt: time,
+  contradictedAt: time.nullable(),
+  log: z
+    .strictObject({
+      bootId: z.string().min(1).max(100),
+      device: decimal,
+      inode: decimal,
+      mtimeNs: decimal,
+      pageBytes: count,
+      pageCount: count,
+      salts: eightBytes,
+      frame: z.int().min(1),
+      checksum: eightBytes,
+      backfilled: count,
+    })
+    .nullable(),
+});
+
 const database = z.strictObject({
   path: z.string().min(1),
   journalMode: z.enum(['wal', 'rollback']),
@@ -54,6 +76,7 @@ const database = z.strictObject({
   fingerprint: z.string(),
   check,
   method: z.enum(['pinned', 'copied', 'unchanged']),
+  reading: reading.optional(),
 });
 
 const skipReason = z.enum([

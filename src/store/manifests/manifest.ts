@@ -35,6 +35,31 @@ export interface DatabaseCheck {
   readonly at: string;
 }
 
+/** Where the image stands in the write-ahead log of its database: sqlite/log-position.ts. */
+export interface ManifestLogPosition {
+  /** Of the host: nothing is concluded beyond one run of its kernel. */
+  readonly bootId: string;
+  readonly device: string;
+  readonly inode: string;
+  readonly mtimeNs: string;
+  readonly pageBytes: number;
+  readonly pageCount: number;
+  readonly salts: string;
+  readonly frame: number;
+  readonly checksum: string;
+  readonly backfilled: number;
+}
+
+/** How the image was read. */
+export interface ManifestReading {
+  /** When every page of it was last read: what the log proved to be unchanged since then was taken from the parent. */
+  readonly scannedAt: string;
+  /** When a full reading found changes that the log had not told of: from then on all of it is always read. */
+  readonly contradictedAt: string | null;
+  /** Null where the log says nothing. */
+  readonly log: ManifestLogPosition | null;
+}
+
 export interface ManifestDatabase {
   /** Logical path, e.g. `data/app.db`. */
   readonly path: string;
@@ -54,6 +79,8 @@ export interface ManifestDatabase {
   readonly check: DatabaseCheck;
   /** `pinned`: read under a read transaction; `copied`: family copied aside, then read; `unchanged`: taken from the parent. */
   readonly method: 'pinned' | 'copied' | 'unchanged';
+  /** Absent where the next snapshot has nothing to go by. */
+  readonly reading?: ManifestReading | undefined;
 }
 
 export type SkipReason =

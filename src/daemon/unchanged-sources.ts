@@ -1,0 +1,148 @@
+import { lookAtSource, type SourceLook } from '../capture/source-fingerprint.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
+import type { Settings, SourceSettings } from '../config/settings.ts';
+import { hookOf } from '../hooks/run-hook.ts';
+import type { Job } from '../jobs/job.ts';
+import type { RunJob } from '../jobs/job-runner.ts';
+import type { WorkerOutcome } from '../jobs/worker-process.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { ownPaths } from '../operations/operation.ts';
+import type { Manifest } from '../store/manifests/manifest.ts';
+import type { RepositoryView } from './repository-view.ts';
+import type { SourceStates } from './source-states.ts';
+
+export interface UnchangedSourcesOptions {
+  readonly live: LiveSettings;
+  readonly clock: Clock;
+  readonly repository: Pick<RepositoryView, 'reader' | 'snapshotsOf'>;
+  readonly sources: Pick<SourceStates, 'facts' | 'steppedBack'>;
+  /** From stat alone: no file may be opened. @default lookAtSource */
+  readonly look?: (
+    source: SourceSettings,
+    forbiddenPaths: readonly string[],
+  ) => Promise<SourceLook>;
+}
+
+/** What a backup job ends with where the newest snapshot holds the source as it is. */
+export interface UnchangedResult extends Record<string, unknown> {
+  readonly unchanged: true;
+  readonly snapshotId: string;
+  readonly shortId: string;
+  readonly sourceId: string;
+  readonly sourceFingerprint: string;
+  readonly good: true;
+  readonly capturedAt: string;
+}
+
+/** A worker looks for itself this often at least: it reads what stat does not tell. */
+const SNAPSHOT_AGE_MS_MAX = 24 * 3_600_000;
+/** File times move in ticks of up to 10 ms: a later write within the tick of a look may leave no trace. */
+const TICK_MS = 20;
+
+/**
+ * Ends backups at once that would find what the newest snapshot holds already. The proof is made of `stat` alone,
+ * and of what this daemon saw: the snapshot is its own, whole and without a flaw, and the settings are the same.
+ */
+export class UnchangedSources {
+  readonly #options: UnchangedSourcesOptions;
+  /** By source: its newest snapshot, where nothing but a change of the source is a reason for another. */
+  readonly #captured = new Map<
+    string,
+    { readonly snapshotId: string; readonly settings: string }
+  >();
+
+  constructor(options: UnchangedSourcesOptions) {
+    this.#options = options;
+  }
+
+  /** `run`, for whatever is not answered here. */
+  around(run: RunJob): RunJob {
+    return async (job, hooks) => {
+      const settings = this.#options.live.current;
+      const source = settings.sources.find(({ id }) => id === job.sourceId);
+      if (job.kind !== 'backup' || source === undefined) return run(job, hooks);
+      const result = mayBeAnswered(job) ? await this.#proof(settings, source) : null;
+      if (result !== null) {
+        const message = `nothing has changed since snapshot ${result.shortId}`;
+        hooks.onMessage({ type: 'log', stream: 'event', message });
+        return { status: 'succeeded', result, error: null, warnings: 0 };
+      }
+      const outcome = await run(job, hooks);
+      this.#remember(job, settings, source, outcome);
+      return outcome;
+    };
+  }
+
+  /** Null where anything speaks against it, or cannot be found out. */
+  async #proof(settings: Settings, source: SourceSettings): Promise<UnchangedResult | null> {
+    try {
+      const newest = this.#newest(settings, source);
+      if (newest === null) return null;
+      const reader = await this.#options.repository.reader();
+      const manifest = await reader.readManifest(newest);
+      const look = this.#options.look ?? lookAtSource;
+      const { fingerprint, newestChangeMs } = await look(source, ownPaths(settings));
+      const isSame = fingerprint === manifest.sourceFingerprint;
+      const isOlder = newestChangeMs < Date.parse(manifest.startedAt) - TICK_MS;
+      return isSame && isOlder ? unchangedSince(newest, manifest) : null;
+    } catch {
+      // The worker meets the same, and says what it is.
+      return null;
+    }
+  }
+
+  /** The id of the newest snapshot, where it would serve. */
+  #newest(settings: Settings, source: SourceSettings): string | null {
+    const { repository, sources, clock } = this.#options;
+    const known = this.#captured.get(source.id);
+    const { last } = repository.snapshotsOf(source.id);
+    if (known === undefined || last === null || last.id !== known.snapshotId) return null;
+    if (known.settings !== settingsText(settings, source)) return null;
+    const { needsOperator, pendingChangeSince } = sources.facts(source.id);
+    if (needsOperator || pendingChangeSince !== null) return null;
+    if (sources.steppedBack(source.id).length > 0 || last.verifiedOk === false) return null;
+    const ageMs = clock.nowMs() - Date.parse(last.capturedAt);
+    return ageMs >= 0 && ageMs < SNAPSHOT_AGE_MS_MAX ? last.id : null;
+  }
+
+  #remember(job: Job, settings: Settings, source: SourceSettings, outcome: WorkerOutcome): void {
+    const snapshotId = outcome.result?.['snapshotId'];
+    const isWhole = job.params['type'] === undefined || job.params['type'] === 'full';
+    const isFlawless =
+      outcome.status === 'succeeded' && outcome.warnings === 0 && outcome.result?.['good'] === true;
+    if (!isWhole || !isFlawless || typeof snapshotId !== 'string' || hasCompany(settings, source)) {
+      this.#captured.delete(source.id);
+      return;
+    }
+    this.#captured.set(source.id, { snapshotId, settings: settingsText(settings, source) });
+  }
+}
+
+/** A schedule asks for what is new; a person is given a snapshot unless they say otherwise. */
+function mayBeAnswered({ actor, params }: Job): boolean {
+  const { type = 'full', tags = [], reason = null, ifChanged = false } = params;
+  if (type !== 'full' || (tags as unknown[]).length > 0) return false;
+  return actor === 'schedule' || (ifChanged === true && reason === null);
+}
+
+/** Commands beside the source have work of their own, and keys are read with every snapshot. */
+function hasCompany(settings: Settings, source: SourceSettings): boolean {
+  const hooks = [hookOf(settings, source, 'pre'), hookOf(settings, source, 'post')];
+  return hooks.some((hook) => hook !== null) || source.plugins.length > 0 || source.keys.length > 0;
+}
+
+function settingsText(settings: Settings, source: SourceSettings): string {
+  return JSON.stringify([source, ownPaths(settings)]);
+}
+
+function unchangedSince(snapshotId: string, manifest: Manifest): UnchangedResult {
+  return {
+    unchanged: true,
+    snapshotId,
+    shortId: snapshotId.slice(0, 8),
+    sourceId: manifest.source.id,
+    sourceFingerprint: manifest.sourceFingerprint,
+    good: true,
+    capturedAt: manifest.capturedAt,
+  };
+}
