@@ -1,15 +1,15 @@
-import { removeStaleLeases, repositoryLocks } from '../store/repository.ts';
+import { listKeySlots, removeStaleLeases, repositoryLocks } from '../store/repository.ts';
 import type { HandlersOf } from './handler.ts';
 import { repositoryStatistics } from './repository-statistics.ts';
 import { submitJob } from './submit-job.ts';
 
 export const repositoryHandlers: HandlersOf<'repository'> = {
   'repository.statistics': (_, context) => repositoryStatistics(context),
-  'repository.init': ({ idempotencyKey }, context) =>
+  'repository.init': ({ encrypt, idempotencyKey }, context) =>
     submitJob(context, {
       kind: 'init',
       sourceId: null,
-      params: {},
+      params: { encrypt },
       mutating: true,
       idempotencyKey,
     }),
@@ -42,6 +42,34 @@ export const repositoryHandlers: HandlersOf<'repository'> = {
       kind: 'reconcile',
       sourceId: null,
       params: { repositoryOnly: true, dryRun },
+      mutating: true,
+      idempotencyKey,
+    }),
+  'repository.keys': async (_, { settings }) => {
+    const { slots, ...rest } = await listKeySlots(settings.repositoryDirectory);
+    return { items: slots, nextCursor: null, ...rest, unreadable: [...rest.unreadable] };
+  },
+  'repository.addKey': ({ kind, path, idempotencyKey }, context) =>
+    submitJob(context, {
+      kind: 'key',
+      sourceId: null,
+      params: { action: 'add', kind, path },
+      mutating: true,
+      idempotencyKey,
+    }),
+  'repository.removeKey': ({ keyId, idempotencyKey }, context) =>
+    submitJob(context, {
+      kind: 'key',
+      sourceId: null,
+      params: { action: 'remove', keyId },
+      mutating: true,
+      idempotencyKey,
+    }),
+  'repository.copy': ({ idempotencyKey, ...params }, context) =>
+    submitJob(context, {
+      kind: 'copy',
+      sourceId: null,
+      params,
       mutating: true,
       idempotencyKey,
     }),

@@ -1,6 +1,6 @@
 import type { ValidParams } from '../protocol/method-map.ts';
 import { MANIFEST_SLICE_BYTES_MAX } from '../protocol/snapshot-contents.ts';
-import { encodeManifest } from '../store/manifests/manifest-file.ts';
+import { manifestBytes } from '../store/manifests/manifest-file.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { PlacedEntry } from '../store/trees/walk-tree.ts';
 import type { ApiContext } from './context.ts';
@@ -43,7 +43,7 @@ export const snapshotContentHandlers: Handlers = {
   },
   'snapshot.manifest': async (params, context) => {
     const { reader, id } = await chosenSnapshot(params, context);
-    const { bytes } = encodeManifest(await reader.readManifest(id));
+    const bytes = manifestBytes(await reader.readManifest(id));
     const slice = textSlice(bytes, params.offsetBytes);
     const end = params.offsetBytes + slice.length;
     const nextOffsetBytes = end < bytes.length ? end : null;

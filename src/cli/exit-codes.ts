@@ -47,6 +47,8 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   PATH_UNSAFE: EXIT.usage,
   PLAN_CHANGED: EXIT.busy,
   HOOK_FAILED: EXIT.failed,
+  KEY_REQUIRED: EXIT.failed,
+  KEY_WRONG: EXIT.failed,
   PROTOCOL_MISMATCH: EXIT.failed,
   QUEUE_FULL: EXIT.busy,
   RECOVERY_FAILED: EXIT.failed,

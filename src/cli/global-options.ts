@@ -4,6 +4,8 @@ export interface GlobalOptions {
   readonly config?: string;
   readonly data?: readonly string[];
   readonly repository?: string;
+  readonly keyFile?: string;
+  readonly passphraseFile?: string;
   readonly state?: string;
   readonly socket?: string;
 }

@@ -21,6 +21,7 @@ export type ReadMethod =
   | 'tree.list'
   | 'repository.locks'
   | 'repository.unlock'
+  | 'repository.keys'
   | 'repository.statistics';
 
 /**
@@ -52,7 +53,8 @@ export async function readOffline<M extends ReadMethod>(
     settings,
     clock: context.clock,
     async openReader() {
-      const reader = await openReader(settings.repositoryDirectory);
+      const { repositoryKey } = await import('../operations/repository-key.ts');
+      const reader = await openReader(settings.repositoryDirectory, await repositoryKey(settings));
       opened.push(reader);
       return reader;
     },

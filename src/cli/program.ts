@@ -76,6 +76,8 @@ export function buildProgram(
     .option('--config <file>', 'configuration file; as HOLDFAST_CONFIG')
     .option('--data <directory>', 'protect this directory (repeatable)', collect)
     .option('--repository <directory>', 'where snapshots are kept; as HOLDFAST_REPOSITORY')
+    .option('--key-file <file>', "the repository's key; as HOLDFAST_KEY_FILE")
+    .option('--passphrase-file <file>', 'its passphrase; as HOLDFAST_PASSPHRASE_FILE')
     .option('--state <directory>', 'where Holdfast keeps its state; as HOLDFAST_STATE')
     .option('--socket <path>', "the daemon's socket; as HOLDFAST_SOCKET")
     .configureOutput({ writeOut: out, writeErr: note })

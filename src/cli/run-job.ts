@@ -52,7 +52,10 @@ export type JobMethod =
   | 'snapshot.export'
   | 'table.import'
   | 'database.import'
-  | 'snapshot.import';
+  | 'snapshot.import'
+  | 'repository.copy'
+  | 'repository.addKey'
+  | 'repository.removeKey';
 
 export interface JobRequest<Method extends JobMethod = JobMethod> {
   readonly method: Method;

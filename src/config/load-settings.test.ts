@@ -41,6 +41,36 @@ async function refusal(text: string, flags: SettingsFlags = {}): Promise<Holdfas
 
 const source = (rest: string): string => `sources:\n  - name: app\n${rest.replace(/^/gm, '    ')}`;
 
+describe('the key of the repository', () => {
+  it('comes from the file, a variable or a flag, the later over the earlier, and is none by default', async () => {
+    expect((await loadText('')).repositoryKey).toBeNull();
+    const text = 'repositoryKey:\n  secret: repository\n';
+    const none = { keyFile: null, passphraseFile: null, secret: null };
+    expect((await loadText(text)).repositoryKey).toEqual({ ...none, secret: 'repository' });
+    env['HOLDFAST_PASSPHRASE_FILE'] = '/run/phrase';
+    expect((await loadText(text)).repositoryKey).toEqual({
+      ...none,
+      passphraseFile: '/run/phrase',
+    });
+    const flags = { keyFile: '/run/key' };
+    expect((await loadText(text, flags)).repositoryKey).toEqual({ ...none, keyFile: '/run/key' });
+  });
+
+  it('is one of three, never two, and no relative path', async () => {
+    for (const text of [
+      'repositoryKey: {}\n',
+      'repositoryKey:\n  secret: a\n  keyFile: /k\n',
+      'repositoryKey:\n  keyFile: k\n',
+      'repositoryKey:\n  passphrase: open sesame\n',
+      'repositoryDirectory: /backup\nrepositoryKey:\n  keyFile: /backup/key\n',
+    ]) {
+      expect(await refusal(text), text).toMatchObject({ code: 'CONFIG_INVALID' });
+    }
+    const both = { keyFile: '/k', passphraseFile: '/p' };
+    expect(await refusal('', both)).toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+});
+
 describe('loadSettings()', () => {
   it('protects a directory with sensible defaults and no file at all', async () => {
     const data = join(directory, 'My App');

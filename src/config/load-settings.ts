@@ -18,6 +18,8 @@ export interface SettingsFlags {
   /** --data DIR, each a source of its own. */
   readonly data?: readonly string[] | undefined;
   readonly repository?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly passphraseFile?: string | undefined;
   readonly state?: string | undefined;
   readonly socket?: string | undefined;
   readonly logLevel?: string | undefined;
@@ -137,6 +139,8 @@ function precedingFile(
   };
   set('stateDirectory', '--state', flags.state, 'HOLDFAST_STATE');
   set('repositoryDirectory', '--repository', flags.repository, 'HOLDFAST_REPOSITORY');
+  const key = repositoryKeyOf(flags, env);
+  if (key !== null) overrides.set('repositoryKey', key);
   set('socketPath', '--socket', flags.socket, 'HOLDFAST_SOCKET');
   if (flags.logLevel !== undefined) {
     overrides.set('logLevel', { value: flags.logLevel, origin: '--log-level' });
@@ -145,6 +149,26 @@ function precedingFile(
     overrides.set('sources', { value: sourcesOf(flags.data), origin: '--data' });
   }
   return { overrides, watch: flags.watch !== false, env };
+}
+
+/** From flags, else from variables; two at once are for the validation to refuse. */
+function repositoryKeyOf(
+  { keyFile, passphraseFile }: SettingsFlags,
+  env: NodeJS.ProcessEnv,
+): { value: unknown; origin: string } | null {
+  const given = (file: string | null | undefined, phrase: string | null | undefined) => ({
+    ...(file == null ? {} : { keyFile: resolve(file) }),
+    ...(phrase == null ? {} : { passphraseFile: resolve(phrase) }),
+  });
+  const flags = given(keyFile, passphraseFile);
+  if (Object.keys(flags).length > 0) {
+    return { value: flags, origin: keyFile === undefined ? '--passphrase-file' : '--key-file' };
+  }
+  const names = { file: 'HOLDFAST_KEY_FILE', phrase: 'HOLDFAST_PASSPHRASE_FILE' };
+  const file = namedBy(env, names.file);
+  const variables = given(file, namedBy(env, names.phrase));
+  if (Object.keys(variables).length === 0) return null;
+  return { value: variables, origin: file === null ? names.phrase : names.file };
 }
 
 /** A source per directory, named after it; two of one name are told apart by the directories they are in. */

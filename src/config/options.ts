@@ -20,6 +20,7 @@ import { pluginOptions } from './options/plugin-options.ts';
 import { pruneOptions } from './options/prune-options.ts';
 import { quarantineOptions } from './options/quarantine-options.ts';
 import { recoveryOptions } from './options/recovery-options.ts';
+import { repositoryKey, repositoryKeyOptions } from './options/repository-key-options.ts';
 import { retentionOptions } from './options/retention-options.ts';
 import { retryOptions } from './options/retry-options.ts';
 import { rootOptions } from './options/root-options.ts';
@@ -53,6 +54,11 @@ export const topOptions = {
     variable: 'HOLDFAST_REPOSITORY',
     absent: '`repository` in the state directory',
     help: 'Where snapshots are kept. Put it on another disk than the data where you can.',
+  }),
+  repositoryKey: withDefault(repositoryKey, null, {
+    type: 'group',
+    absent: 'the repository is not encrypted',
+    help: 'What opens the repository; with it a new one is made encrypted, and one that is not encrypted is refused. Whoever loses every key loses every snapshot: keep one on paper or on another machine.',
   }),
   socketPath: computed(absolutePath, {
     type: 'absolute path',
@@ -146,6 +152,7 @@ export type SourceConfiguration = Configuration['sources'][number];
 /** Where each group of options stands in the file: for suggestions and for the documentation. */
 export const optionGroups: readonly { readonly at: string; readonly options: Options }[] = [
   { at: '', options: topOptions },
+  { at: 'repositoryKey', options: repositoryKeyOptions },
   { at: 'quarantine', options: quarantineOptions },
   { at: 'prune', options: pruneOptions },
   { at: 'jobs', options: jobOptions },

@@ -60,6 +60,7 @@ async function complete(
       `"${repositoryDirectory}" holds the state directory "${stateDirectory}"; it can be the other way round`,
     );
   }
+  await refuseKeyInside(repositoryDirectory, configuration, list);
   if (Buffer.byteLength(socketPath) > SOCKET_PATH_BYTES_MAX) {
     list.add(
       ['socketPath'],
@@ -71,6 +72,20 @@ async function complete(
   const sources = await resolveSources(configuration, own, list);
   const schedules = resolveRepositorySchedules(configuration, sources, list);
   return { ...rest, stateDirectory, repositoryDirectory, socketPath, schedules, sources };
+}
+
+/** Whoever copies the repository would have its key as well. */
+async function refuseKeyInside(
+  repositoryDirectory: string,
+  { repositoryKey }: Configuration,
+  list: ProblemList,
+): Promise<void> {
+  for (const name of ['keyFile', 'passphraseFile'] as const) {
+    const path = repositoryKey?.[name] ?? null;
+    if (path === null || !isInside(await realPathOf(path), repositoryDirectory)) continue;
+    const problem = `"${path}" is inside the repository that it opens; keep it where copies of that do not go`;
+    list.add(['repositoryKey', name], problem);
+  }
 }
 
 function withoutWatch(settings: Settings): Settings {

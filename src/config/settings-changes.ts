@@ -23,6 +23,7 @@ export const NO_CHANGES: SettingsChanges = { settings: {}, sources: {} };
 const FIXED_OPTIONS: readonly string[] = [
   'stateDirectory',
   'repositoryDirectory',
+  'repositoryKey',
   'socketPath',
   'socketGroup',
 ];

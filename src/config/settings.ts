@@ -174,9 +174,19 @@ export interface QuarantineSettings {
   readonly minFreeBytes: number;
 }
 
+/** Where the key of an encrypted repository is; one of them is not null. */
+export interface RepositoryKeySettings {
+  readonly keyFile: string | null;
+  readonly passphraseFile: string | null;
+  /** Name of a secret. */
+  readonly secret: string | null;
+}
+
 export interface Settings {
   readonly stateDirectory: string;
   readonly repositoryDirectory: string;
+  /** Null: the repository is not encrypted. */
+  readonly repositoryKey: RepositoryKeySettings | null;
   readonly socketPath: string;
   /** Group name or id that may use the socket (0660); null: the owner alone (0600). */
   readonly socketGroup: string | null;

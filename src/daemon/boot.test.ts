@@ -66,7 +66,12 @@ async function boot(
   const queue = new JobQueue({ state, clock: systemClock, logger: silentLogger, runJob });
   queue.admit(BOOT_KINDS);
   await queue.start();
-  const repository = new RepositoryView(settings.repositoryDirectory, systemClock, silentLogger);
+  const repository = new RepositoryView(
+    settings.repositoryDirectory,
+    systemClock,
+    silentLogger,
+    async () => null,
+  );
   try {
     await bootJobs({
       live: new SettingsHolder(settings),

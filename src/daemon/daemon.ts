@@ -18,10 +18,13 @@ import { acquireInstanceLock } from '../operations/instance-lock.ts';
 import { TOOL_VERSION } from '../operations/version.ts';
 import type { ScheduleState } from '../protocol/method-map.ts';
 import { markCleanShutdown } from '../recovery/clean-shutdown.ts';
+import type { AlertSighting } from '../state/alert-records.ts';
 import { BaselineRecords } from '../state/baseline-records.ts';
+import { FlagRecords } from '../state/flag-records.ts';
 import { SecretStore } from '../state/secret-store.ts';
 import { SettingsRecords } from '../state/settings-records.ts';
 import { openState, type StateDatabase } from '../state/state-database.ts';
+import type { KeyMaterial } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { Triggers } from '../triggers/triggers.ts';
 import { BOOT_KINDS, bootJobs } from './boot.ts';
@@ -32,7 +35,9 @@ import { createSchedules, type ScheduleServices } from './create-schedules.ts';
 import { createTriggers } from './create-triggers.ts';
 import { keepExtendingTimeout } from './extend-timeout.ts';
 import { JobEffects } from './job-effects.ts';
+import { KeyHolder } from './key-holder.ts';
 import { QuarantineKeeper } from './quarantine-keeper.ts';
+import { RepositoryMemory } from './repository-memory.ts';
 import { RepositoryView } from './repository-view.ts';
 import { RetentionKeeper } from './retention-keeper.ts';
 import { runInWorker } from './run-job.ts';
@@ -65,6 +70,7 @@ export class Daemon {
   readonly #live: SettingsHolder;
   readonly #progress: BootProgress;
   readonly #events = new EventHub();
+  readonly #keys: KeyHolder;
   readonly #repository: RepositoryView;
   readonly #sources: SourceStates;
   readonly #abort = new AbortController();
@@ -82,7 +88,9 @@ export class Daemon {
     this.#options = options;
     const { settings, clock, logger, notifier } = options;
     this.#live = new SettingsHolder(settings);
-    this.#repository = new RepositoryView(settings.repositoryDirectory, clock, logger);
+    this.#keys = new KeyHolder(settings);
+    const key = (): Promise<KeyMaterial | null> => this.#keys.key();
+    this.#repository = new RepositoryView(settings.repositoryDirectory, clock, logger, key);
     this.#sources = new SourceStates(this.#repository);
     this.#progress = new BootProgress((bootPhase) => {
       logger.info({ bootPhase }, 'boot');
@@ -104,20 +112,21 @@ export class Daemon {
     const state = await openState(join(stateDirectory, 'state.db'), { clock });
     this.#state = state;
     const keeper = await this.#openSettings(state);
+    await this.#openKey();
     const unchanged = new UnchangedSources({
       live: this.#live,
       clock,
       repository: this.#repository,
       sources: this.#sources,
     });
-    const runJob = unchanged.around(runInWorker(this.#live, clock, logger));
+    const runJob = unchanged.around(runInWorker(this.#live, clock, logger, this.#keys));
     const historyBounds = (): HistoryBounds => {
       const { keptCount, logBytesMax } = this.#live.current.jobs;
       return { jobs: keptCount, logBytes: logBytesMax };
     };
     const queue = new JobQueue({ state, clock, logger, runJob, historyBounds });
     queue.admit(BOOT_KINDS);
-    const effects = this.#createEffects(state, queue);
+    const effects = this.#createEffects(state, queue, (alert) => oversight.alerts.raise(alert));
     this.#effects = effects;
     const oversight = this.#createOversight(state, () => schedules.states());
     const schedules = createSchedules({
@@ -142,6 +151,14 @@ export class Daemon {
     await this.#startService(queue);
     await this.#boot(state, queue, effects, schedules);
     if (!signal.aborted) await this.#startService(oversight.keeper);
+  }
+
+  /** A daemon without the key of its repository still looks after the databases. */
+  async #openKey(): Promise<void> {
+    await this.#keys.open();
+    for (const { code, message } of this.#keys.warnings) {
+      this.#options.logger.error({ code }, message);
+    }
   }
 
   async #boot(
@@ -269,6 +286,7 @@ export class Daemon {
         warnings: () => [
           ...statusWarnings(live.current, this.#sources, state, configuration.setAside),
           ...bootstrapWarnings(this.#progress.bootstrapFailures),
+          ...this.#keys.warnings,
           ...(this.#staged?.warnings() ?? []),
           ...(schedules.set.record.paused.all ? [SCHEDULES_PAUSED] : []),
         ],
@@ -295,7 +313,11 @@ export class Daemon {
     });
   }
 
-  #createEffects(state: StateDatabase, queue: JobQueue): JobEffects {
+  #createEffects(
+    state: StateDatabase,
+    queue: JobQueue,
+    raise: (alert: AlertSighting) => void,
+  ): JobEffects {
     const { clock, logger } = this.#options;
     const live = this.#live;
     const openReader = (): Promise<StoreReader> => this.#repository.reader();
@@ -306,6 +328,7 @@ export class Daemon {
       logger,
       baselines: new BaselineRecords(state),
       repository: this.#repository,
+      memory: new RepositoryMemory(new FlagRecords(state), (alert) => raise(alert)),
       sources: this.#sources,
       triggers: () => this.#triggers,
       onWorkerKilled: (job) => this.#finishAfter(job, queue),

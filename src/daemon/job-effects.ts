@@ -4,6 +4,7 @@ import type { JobEvent } from '../jobs/job-events.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { BaselineRecords } from '../state/baseline-records.ts';
 import type { Triggers } from '../triggers/triggers.ts';
+import type { RepositoryMemory } from './repository-memory.ts';
 import type { RepositoryView } from './repository-view.ts';
 import type { SourceStates } from './source-states.ts';
 
@@ -12,6 +13,8 @@ export interface JobEffectsOptions {
   readonly logger: Logger;
   readonly baselines: BaselineRecords;
   readonly repository: RepositoryView;
+  /** Tells when snapshots are gone that nobody here removed. */
+  readonly memory: Pick<RepositoryMemory, 'look'>;
   readonly sources: SourceStates;
   /** Null until triggers are armed. */
   triggers(): Pick<Triggers, 'noteSnapshot' | 'noteFailure'> | null;
@@ -53,10 +56,14 @@ const CHANGES_SNAPSHOTS: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'verify',
 ]);
 
+const REMOVES_SNAPSHOTS: ReadonlySet<Job['kind']> = new Set<Job['kind']>(['delete', 'forget']);
+
 /** What the end of a job means to the rest of the daemon. */
 export class JobEffects {
   readonly #options: JobEffectsOptions;
   #settling: Promise<void> = Promise.resolve();
+  /** Jobs that remove snapshots, until they have taken effect. */
+  readonly #removing = new Set<string>();
 
   constructor(options: JobEffectsOptions) {
     this.#options = options;
@@ -66,6 +73,7 @@ export class JobEffects {
   receive(event: JobEvent): void {
     if (event.type !== 'job.changed') return;
     const { job } = event;
+    if (job.status === 'running' && REMOVES_SNAPSHOTS.has(job.kind)) this.#removing.add(job.id);
     if (!['succeeded', 'failed', 'cancelled'].includes(job.status)) return;
     this.#settling = this.#settling.then(() => this.#settle(job));
   }
@@ -88,6 +96,7 @@ export class JobEffects {
     if (job.kind === 'apply') this.#settleApplied(job);
     if (job.kind === 'recover' && job.status === 'succeeded') sources.noteRecovery(job);
     if (job.kind !== 'check') await repository.refresh();
+    this.#remember(job);
     if (CHANGES_SNAPSHOTS.has(job.kind)) this.#options.onSnapshotsChanged(job);
     if (job.kind === 'backup' && job.status === 'succeeded') {
       const { shortId, good } = job.result as { shortId: string; good: boolean };
@@ -107,6 +116,13 @@ export class JobEffects {
     const { logger, onGoodBackup } = this.#options;
     logger.info({ snapshot: result?.['shortId'], sourceId }, 'nothing changed since the snapshot');
     if (sourceId !== null) await onGoodBackup(sourceId, actor);
+  }
+
+  /** While snapshots are being removed nobody can tell whether one that is gone should be. */
+  #remember(job: Job): void {
+    const removed = this.#removing.delete(job.id);
+    const { sight } = this.#options.repository;
+    if (sight !== null && this.#removing.size === 0) this.#options.memory.look(sight, removed);
   }
 
   #settleRestore(job: Job): void {

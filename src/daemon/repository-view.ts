@@ -4,8 +4,9 @@ import type { Clock } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { isRegular } from '../store/manifests/manifest.ts';
-import { openReader } from '../store/repository.ts';
+import { type KeyMaterial, openReader } from '../store/repository.ts';
 import type { RepositoryStatistics, SnapshotSummary, StoreReader } from '../store/store.ts';
+import type { RepositorySight } from './repository-memory.ts';
 import { NO_PROOF, readProof, type SourceProof } from './source-proof.ts';
 
 /** The newest snapshots of one source, from the repository as it was last looked at. */
@@ -34,20 +35,29 @@ export class RepositoryView {
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #key: () => Promise<KeyMaterial | null>;
   #measureAtMs = Number.NEGATIVE_INFINITY;
   #reader: Promise<StoreReader> | null = null;
   #statistics: RepositoryStatistics | null = null;
   #snapshots = new Map<string, SourceSnapshots>();
+  #sight: RepositorySight | null = null;
 
-  constructor(directory: string, clock: Clock, logger: Logger) {
+  /** `key` opens it where it is encrypted. */
+  constructor(
+    directory: string,
+    clock: Clock,
+    logger: Logger,
+    key: () => Promise<KeyMaterial | null>,
+  ) {
     this.#directory = directory;
+    this.#key = key;
     this.#clock = clock;
     this.#logger = logger;
   }
 
-  /** @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT */
+  /** @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, KEY_REQUIRED, KEY_WRONG */
   reader(): Promise<StoreReader> {
-    this.#reader ??= openReader(this.#directory).catch((error: unknown) => {
+    this.#reader ??= this.#open().catch((error: unknown) => {
       // Not kept: the next one who asks may find a repository.
       this.#reader = null;
       throw error;
@@ -55,8 +65,17 @@ export class RepositoryView {
     return this.#reader;
   }
 
+  async #open(): Promise<StoreReader> {
+    return openReader(this.#directory, await this.#key());
+  }
+
   get statistics(): RepositoryStatistics | null {
     return this.#statistics;
+  }
+
+  /** What the last look found; null where the repository could not be read. */
+  get sight(): RepositorySight | null {
+    return this.#sight;
   }
 
   snapshotsOf(sourceId: string): SourceSnapshots {
@@ -65,10 +84,13 @@ export class RepositoryView {
 
   /** Looks at the repository again: after boot and after every job that changed it. */
   async refresh(): Promise<void> {
+    this.#sight = null;
     if (!existsSync(join(this.#directory, 'holdfast.json'))) return;
     try {
       const reader = await this.reader();
       const snapshots = reader.listSnapshots();
+      const { path, repositoryId } = reader;
+      this.#sight = { path, repositoryId, snapshots };
       this.#snapshots = await withProofs(snapshots, reader);
       this.#measure(reader);
       this.#statistics &&= { ...this.#statistics, snapshots: snapshots.length };

@@ -49,7 +49,12 @@ beforeEach(() => {
   worked = 0;
   clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
   live = new SettingsHolder(testSettings(directory, { sources: [sourceOf()] }));
-  repository = new RepositoryView(join(directory, 'repository'), clock, silentLogger);
+  repository = new RepositoryView(
+    join(directory, 'repository'),
+    clock,
+    silentLogger,
+    async () => null,
+  );
   sources = new SourceStates(repository);
   const unchanged = new UnchangedSources({ live, clock, repository, sources });
   runJob = unchanged.around(work);

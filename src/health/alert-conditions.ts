@@ -32,6 +32,8 @@ const FINDINGS: Readonly<Record<string, AlertSeverity>> = {
   LOW_SPACE: 'critical',
   CHANGE_SET_ASIDE: 'warning',
   STATE_REBUILT: 'warning',
+  KEY_REQUIRED: 'critical',
+  KEY_WRONG: 'critical',
 };
 
 const DATABASES: Partial<

@@ -20,6 +20,7 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
       return actor === 'user' || actor === 'boot' ? 60 : 40;
     case 'annotate':
     case 'init':
+    case 'key':
     case 'maintain':
     case 'delete':
     case 'hook':
@@ -31,6 +32,7 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
     case 'export':
       return 30;
     case 'reseal':
+    case 'copy':
     case 'verify':
     case 'drill':
     case 'publish':

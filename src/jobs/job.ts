@@ -30,6 +30,8 @@ export type JobKind =
   | 'migrate'
   | 'reseal'
   | 'rebuild'
+  | 'key'
+  | 'copy'
   | 'reconcile';
 
 export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';

@@ -13,6 +13,8 @@ export interface WorkerStart {
   readonly settings: unknown;
   /** Set by a client that found no daemon: the worker then holds the instance lock itself and reconciles first. */
   readonly offline?: boolean;
+  /** Of an encrypted repository that the supervisor has opened: in memory alone, never in params, logs or state. */
+  readonly masterKey?: { readonly repositoryId: string; readonly hex: string };
 }
 
 export type ToWorker =

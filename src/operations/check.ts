@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { cannot } from '../kernel/errors.ts';
 import { checkRepository } from '../store/repository.ts';
 import type { Operation } from './operation.ts';
+import { repositoryKey } from './repository-key.ts';
 
 const parameters = z.strictObject({
   readData: z
@@ -22,7 +23,8 @@ export const check: Operation<z.infer<typeof parameters>> = {
   params: parameters,
   async run({ activity, settings }, params) {
     const path = settings.repositoryDirectory;
-    const report = await checkRepository(path, params, activity);
+    const key = await repositoryKey(settings);
+    const report = await checkRepository(path, { ...params, key }, activity);
     for (const finding of report.findings.slice(0, 100)) {
       if (finding.severity === 'warning') activity.warn(finding.message);
     }

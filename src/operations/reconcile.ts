@@ -9,6 +9,7 @@ import { planReconcile } from '../store/repository.ts';
 import { endInterruptedMigrations } from './migrate-staged.ts';
 import type { Operation, OperationContext } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
+import { repositoryKey } from './repository-key.ts';
 import { startLeftServices } from './restore-service.ts';
 
 /** Scratch of jobs that ended with their process. Only one worker runs while this one does. */
@@ -59,7 +60,10 @@ async function reconcileRepository(
   { settings, clock, activity }: OperationContext,
   dryRun: boolean,
 ): Promise<Record<string, unknown>> {
-  if (dryRun) return { dryRun, repository: await planReconcile(settings.repositoryDirectory) };
+  if (dryRun) {
+    const key = await repositoryKey(settings);
+    return { dryRun, repository: await planReconcile(settings.repositoryDirectory, key) };
+  }
   const writer = await openRepositoryWriter(settings, clock, activity, 'reconcile');
   try {
     return { dryRun, repository: writer.reconciled };

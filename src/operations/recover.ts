@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { realPathOf } from '../config/own-places.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
 import { isInside } from '../files/safe-path.ts';
-import { cannot } from '../kernel/errors.ts';
+import { cannot, HoldfastError } from '../kernel/errors.ts';
 import { recoverCopy } from '../recovery/recover-copy.ts';
 import {
   type RecoverSourceResult,
@@ -12,10 +12,11 @@ import {
   resolveFrom,
 } from '../recovery/recover-source.ts';
 import { SnapshotDatabases } from '../recovery/snapshot-databases.ts';
-import { openReader } from '../store/repository.ts';
+import { openReader, unlockRepository } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
 import { tellOfOlderVersions } from './recovered-versions.ts';
+import { repositoryKey } from './repository-key.ts';
 
 const parameters = z.strictObject({
   sourceId: z.string().optional(),
@@ -51,8 +52,28 @@ function ownerOf({ sources }: Settings, path: string): SourceSettings | undefine
 }
 
 /** The repository for reading, or null where none was made yet: recovery then does without roll back. */
-async function openIfPresent(directory: string): Promise<StoreReader | null> {
-  return existsSync(join(directory, 'holdfast.json')) ? openReader(directory) : null;
+async function openIfPresent(settings: Settings): Promise<StoreReader | null> {
+  const { repositoryDirectory } = settings;
+  if (!existsSync(join(repositoryDirectory, 'holdfast.json'))) return null;
+  return openReader(repositoryDirectory, await repositoryKey(settings));
+}
+
+/** Whether snapshots are there that only lack their key. */
+async function lacksKey(settings: Settings): Promise<boolean> {
+  const { repositoryDirectory } = settings;
+  if (!existsSync(join(repositoryDirectory, 'holdfast.json'))) return false;
+  try {
+    await unlockRepository(repositoryDirectory, await repositoryKey(settings));
+    return false;
+  } catch (error) {
+    // Whatever else is wrong with it, recovery goes on without, and says so.
+    return error instanceof HoldfastError && /^KEY_/.test(error.code);
+  }
+}
+
+/** A repair without snapshots may lose rows that a key put back would have saved. */
+function cautious(source: SourceSettings): SourceSettings {
+  return { ...source, recovery: { ...source.recovery, allowPartial: false } };
 }
 
 function total(results: readonly RecoverSourceResult[]): Record<string, unknown> {
@@ -112,7 +133,7 @@ async function recoverToFile(
   const target = resolve(params.to);
   await requireFreePlace(settings, target);
   const database = await realPathOf(params.database);
-  const reader = await openIfPresent(settings.repositoryDirectory);
+  const reader = await openIfPresent(settings);
   try {
     const snapshots = await snapshotsOf(database, context, params, reader);
     const result = await recoverCopy(
@@ -136,10 +157,16 @@ export const recover: Operation<RecoverParameters> = {
     if (to !== undefined) return recoverToFile(context, { ...params, to });
     const { activity, settings, clock, jobId, scratchDirectory } = context;
     const sources: Record<string, RecoverSourceResult> = {};
+    const isLocked = await lacksKey(settings);
+    if (isLocked) {
+      activity.warn(
+        'The key of the repository is missing or wrong: no repair that loses rows is installed',
+      );
+    }
     for (const source of sourcesToRecover(context, params)) {
       const result = await recoverSource(
         {
-          source,
+          source: isLocked ? cautious(source) : source,
           stateDirectory: settings.stateDirectory,
           scratchDirectory,
           jobId,
@@ -149,7 +176,7 @@ export const recover: Operation<RecoverParameters> = {
           acceptLoss: params.acceptLoss,
           ...(params.from === undefined ? {} : { from: params.from }),
         },
-        { openRepository: () => openIfPresent(settings.repositoryDirectory) },
+        { openRepository: () => openIfPresent(settings) },
         activity,
         clock,
       );

@@ -3,11 +3,12 @@ import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { acquireLease, initRepository, openReader, openWriter } from '../store/repository.ts';
 import type { StoreReader, StoreWriter } from '../store/store.ts';
+import { repositoryKey } from './repository-key.ts';
 
 /** Unless it says otherwise, a job waits this long for another process's job on the same repository. */
 export const LOCK_WAIT_MS = 60_000;
 
-/** The repository for writing: made where there is none, reconciled, locked until it is closed. @throws REPO_LOCKED */
+/** The repository for writing: made where there is none, reconciled, locked until it is closed. @throws REPO_LOCKED, KEY_REQUIRED, KEY_WRONG */
 export async function openRepositoryWriter(
   settings: Settings,
   clock: Clock,
@@ -15,7 +16,8 @@ export async function openRepositoryWriter(
   purpose: string,
   lockWaitMs: number = LOCK_WAIT_MS,
 ): Promise<StoreWriter & Pick<Awaited<ReturnType<typeof openWriter>>, 'reconciled'>> {
-  await initRepository(settings.repositoryDirectory, { clock });
+  const key = await repositoryKey(settings);
+  await initRepository(settings.repositoryDirectory, { clock, key });
   return openWriter(settings.repositoryDirectory, {
     codec: settings.codec,
     verifyWrites: settings.verifyWrites,
@@ -23,6 +25,7 @@ export async function openRepositoryWriter(
     lockWaitMs,
     purpose,
     signal: activity.signal,
+    key,
   });
 }
 
@@ -41,12 +44,12 @@ export async function withLease<T>(
   }
 }
 
-/** Runs `use` with a reader that is closed afterwards. @throws REPO_UNINITIALISED */
+/** Runs `use` with a reader that is closed afterwards. @throws REPO_UNINITIALISED, KEY_REQUIRED, KEY_WRONG */
 export async function withReader<T>(
   settings: Settings,
   use: (reader: StoreReader) => Promise<T>,
 ): Promise<T> {
-  const reader = await openReader(settings.repositoryDirectory);
+  const reader = await openReader(settings.repositoryDirectory, await repositoryKey(settings));
   try {
     return await use(reader);
   } finally {

@@ -12,6 +12,7 @@ import { artifact } from './artifact.ts';
 import { backup } from './backup.ts';
 import { bootstrap, bootstrapBeforeGate } from './bootstrap.ts';
 import { check } from './check.ts';
+import { copy } from './copy.ts';
 import { coverage } from './coverage.ts';
 import { deleteSnapshots } from './delete.ts';
 import { diff } from './diff.ts';
@@ -22,6 +23,7 @@ import { forget } from './forget.ts';
 import { hook } from './hook.ts';
 import { importOperation } from './import.ts';
 import { init } from './init.ts';
+import { key } from './key.ts';
 import { maintain } from './maintain.ts';
 import { migrate } from './migrate.ts';
 import { underInstanceLock } from './offline.ts';
@@ -32,6 +34,7 @@ import { publish } from './publish.ts';
 import { rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
 import { recover } from './recover.ts';
+import { takeMasterKey } from './repository-key.ts';
 import { reseal } from './reseal.ts';
 import { restore } from './restore.ts';
 import { applyBeforeGate, applyStaged } from './restore-apply.ts';
@@ -67,6 +70,8 @@ const OPERATIONS: Record<JobKind, Operation<never>> = {
   migrate,
   reseal,
   rebuild,
+  key,
+  copy,
   reconcile,
 } as Record<JobKind, Operation<never>>;
 
@@ -91,6 +96,7 @@ export async function runOperation(
     );
   }
   const settings = start.settings as Settings;
+  takeMasterKey(start);
   const scratchDirectory = join(settings.stateDirectory, 'scratch', start.jobId);
   await mkdir(scratchDirectory, { recursive: true, mode: 0o700 });
   const context = { activity, settings, clock, jobId: start.jobId, scratchDirectory };

@@ -59,6 +59,8 @@ export const RPC_ERROR_NUMBERS = {
   SCHEMA_TOO_NEW: -32044,
   SANITY_FAILED: -32045,
   MIGRATION_FAILED: -32046,
+  KEY_REQUIRED: -32047,
+  KEY_WRONG: -32048,
 } as const;
 
 /** The stable strings that may stand in `error.data.code`. */

@@ -29,6 +29,8 @@ export const jobKind = z.enum([
   'migrate',
   'reseal',
   'rebuild',
+  'key',
+  'copy',
   'reconcile',
 ]);
 

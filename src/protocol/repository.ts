@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { bandwidth } from './bandwidth.ts';
 import { idempotencyKey, submitted } from './job.ts';
-import { count, nothing, time } from './scalars.ts';
+import { count, listOf, nothing, time } from './scalars.ts';
 
 export const repositoryStatistics = z.object({
   repositoryId: z.string(),
   path: z.string(),
+  encrypted: z.boolean(),
   snapshots: count,
   packs: count,
   packBytes: count,
@@ -40,6 +41,12 @@ const statisticsDocument = z.object({
   lastPrune: z.object({ ...lastRun.shape, bytesFreed: count.nullable() }).nullable(),
 });
 
+const keySlot = z.object({
+  id: z.string(),
+  kind: z.enum(['keyFile', 'passphrase']),
+  createdAt: time,
+});
+
 const lockHolder = z.object({ pid: z.int(), purpose: z.string(), since: time });
 
 const repositoryLocks = z.object({
@@ -70,8 +77,9 @@ export const repositoryMethods = {
     result: statisticsDocument,
   },
   'repository.init': {
-    summary: 'Enqueues making the repository, where there is none. The daemon does so by itself.',
-    params: z.strictObject({ idempotencyKey }),
+    summary:
+      'Enqueues making the repository, where there is none. The daemon does so by itself. With `encrypt` a key must be configured; a key file that is not there is made.',
+    params: z.strictObject({ encrypt: z.boolean().default(false), idempotencyKey }),
     result: submitted,
   },
   'repository.check': {
@@ -108,6 +116,42 @@ export const repositoryMethods = {
     summary:
       'Enqueues the adoption of what the catalog does not know; damaged files are set aside, none is deleted. A dry run only lists them.',
     params: z.strictObject({ dryRun: z.boolean().default(false), idempotencyKey }),
+    result: submitted,
+  },
+  'repository.keys': {
+    summary: 'The keys that open the repository: what they are and since when, nothing of them.',
+    params: nothing,
+    result: z.object({
+      ...listOf(keySlot).shape,
+      encrypted: z.boolean(),
+      /** Files among them that are damaged, or of another repository. */
+      unreadable: z.array(z.string()),
+    }),
+  },
+  'repository.addKey': {
+    summary:
+      'Enqueues letting one more key open the repository; it is in a file on the host of the daemon, readable to its owner alone.',
+    params: z.strictObject({
+      kind: z.enum(['keyFile', 'passphrase']),
+      path: z.string().startsWith('/').max(4096),
+      idempotencyKey,
+    }),
+    result: submitted,
+  },
+  'repository.removeKey': {
+    summary: 'Enqueues taking a key out of use; never the last one, nor the one configured.',
+    params: z.strictObject({ keyId: z.string().min(4).max(36), idempotencyKey }),
+    result: submitted,
+  },
+  'repository.copy': {
+    summary:
+      'Enqueues copying every snapshot into an encrypted repository in a new folder, with a new master key. The one there is stays as it is, and in use.',
+    params: z.strictObject({
+      to: z.string().startsWith('/').max(4096),
+      kind: z.enum(['keyFile', 'passphrase']),
+      keyPath: z.string().startsWith('/').max(4096),
+      idempotencyKey,
+    }),
     result: submitted,
   },
   'repository.rebuild': {

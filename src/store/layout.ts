@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import type { RepositoryKeys } from './encryption/repository-keys.ts';
 
-/** Names inside a repository (docs/format.md). */
+/** Names inside a repository (docs/format.md), and what reads and writes behind them take where it is encrypted. */
 export interface Layout {
   readonly root: string;
   readonly descriptor: string;
@@ -9,12 +10,16 @@ export interface Layout {
   readonly notes: string;
   readonly removed: string;
   readonly leases: string;
+  readonly keySlots: string;
   readonly temporary: string;
   readonly setAside: string;
   readonly catalog: string;
   readonly lock: string;
+  /** Null where the repository is not encrypted. */
+  readonly keys: RepositoryKeys | null;
 }
 
+/** Of a repository that is not encrypted, or of which only names are needed. */
 export function layoutOf(path: string): Layout {
   return {
     root: path,
@@ -24,10 +29,12 @@ export function layoutOf(path: string): Layout {
     notes: join(path, 'notes'),
     removed: join(path, 'removed'),
     leases: join(path, 'leases'),
+    keySlots: join(path, 'keys'),
     temporary: join(path, 'tmp'),
     setAside: join(path, 'set-aside'),
     catalog: join(path, 'catalog.db'),
     lock: join(path, 'lock.db'),
+    keys: null,
   };
 }
 
@@ -44,6 +51,9 @@ export const notesPath = (layout: Layout, id: string): string => join(layout.not
 
 export const removedPath = (layout: Layout, id: string): string =>
   join(layout.removed, `${id}.json`);
+
+export const keySlotPath = (layout: Layout, id: string): string =>
+  join(layout.keySlots, `${id}.json`);
 
 /** `<64 hex digits>.pack` → the digits, else null. */
 export const packNameOf = (fileName: string): string | null =>

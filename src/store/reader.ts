@@ -39,7 +39,7 @@ export class RepositoryReader implements StoreReader {
     this.#layout = layout;
     this.#index = index;
     this.#files = new PackFiles(layout);
-    this.objects = new ObjectReader(index, this.#files, pending);
+    this.objects = new ObjectReader(index, this.#files, layout.keys, pending);
     this.#snapshots = new SnapshotList(layout, () => index.catalog);
   }
 
@@ -93,6 +93,7 @@ export class RepositoryReader implements StoreReader {
     return {
       repositoryId: this.repositoryId,
       path: this.path,
+      encrypted: this.#layout.keys !== null,
       snapshots: snapshots.length,
       ...this.#index.catalog.counts(),
       rawBytes: snapshots.reduce((sum, { totalBytes }) => sum + totalBytes, 0),

@@ -1,13 +1,24 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { makeDirectory, TEMPORARY_NAME, writeFileDurably } from '../files/durable.ts';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  makeDirectory,
+  removeDurably,
+  TEMPORARY_NAME,
+  writeFileDurably,
+} from '../files/durable.ts';
 import { acquireExclusiveLock } from '../files/exclusive-lock.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, isoTime } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import { listPacks } from './catalog/load-packs.ts';
+import type { KeyMaterial } from './encryption/key-material.ts';
+import { wrapMasterKey } from './encryption/key-slot.ts';
+import { writeKeySlot } from './encryption/key-slot-files.ts';
+import { newMasterKey } from './encryption/repository-keys.ts';
+import { openLayout } from './encryption/unlock.ts';
 import { chooseCodec } from './format/codec.ts';
-import { newDescriptor } from './format/descriptor.ts';
-import { readDescriptor } from './format/read-descriptor.ts';
+import { ENCRYPTION_SCHEME, newDescriptor } from './format/descriptor.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { makeOwnDirectories } from './own-directories.ts';
 import { RepositoryReader } from './reader.ts';
@@ -18,6 +29,15 @@ import { RepositoryWriter } from './writer.ts';
 export { type CheckOptions, type CheckReport, checkRepository } from './check/check-repository.ts';
 export type { CheckFinding } from './check/findings.ts';
 export { type SnapshotVerification, verifySnapshot } from './check/verify-snapshot.ts';
+export {
+  addKeySlot,
+  type ChangeKeysOptions,
+  type KeySlotListing,
+  listKeySlots,
+  removeKeySlot,
+} from './encryption/change-key-slots.ts';
+export type { KeyMaterial, SlotMaterial } from './encryption/key-material.ts';
+export { unlockRepository } from './encryption/unlock.ts';
 export { type PruneOptions, type PruneReport, pruneRepository } from './gc/prune.ts';
 export { acquireLease, type HeldLease } from './leases/acquire-lease.ts';
 export type { ListedLease } from './leases/list-leases.ts';
@@ -30,18 +50,25 @@ export type { ReconcileReport } from './reconcile/reconcile.ts';
 
 const INIT_LOCK_WAIT_MS = 10_000;
 const OWN_NAMES =
-  /^(packs|snapshots|notes|removed|leases|tmp|set-aside|lost\+found|lock\.db.*|catalog\.db.*)$/;
+  /^(packs|snapshots|notes|removed|leases|keys|tmp|set-aside|lost\+found|lock\.db.*|catalog\.db.*)$/;
+
+export interface InitOptions {
+  readonly clock: Clock;
+  /** Makes an encrypted repository, which this key opens. */
+  readonly key?: KeyMaterial | null;
+}
 
 /**
- * Creates a repository where none is; does nothing to one that exists.
+ * Creates a repository where none is; does nothing to one that exists and that the key opens.
  * @throws TARGET_NOT_EMPTY in a folder with other files, REPO_CORRUPT where packs stand without a
- *   description, UNSUPPORTED_FORMAT where another format stands
+ *   description, UNSUPPORTED_FORMAT where another format stands, KEY_REQUIRED, KEY_WRONG
  */
-export async function initRepository(path: string, options: { clock: Clock }): Promise<void> {
+export async function initRepository(path: string, options: InitOptions): Promise<void> {
   const layout = layoutOf(path);
+  const { key = null } = options;
   await makeDirectory(path);
   if (existsSync(layout.descriptor)) {
-    await readDescriptor(layout);
+    await openLayout(path, key);
     return;
   }
   assertOwnFolder(path);
@@ -53,7 +80,10 @@ export async function initRepository(path: string, options: { clock: Clock }): P
   });
   try {
     // Another process may have created it while this one waited.
-    if (existsSync(layout.descriptor)) return;
+    if (existsSync(layout.descriptor)) {
+      await openLayout(path, key);
+      return;
+    }
     for (const directory of [
       'packs',
       'snapshots',
@@ -67,11 +97,33 @@ export async function initRepository(path: string, options: { clock: Clock }): P
     }
     await assertNoPacks(layout);
     // Last: a folder is a repository only when everything else is there.
-    const descriptor = newDescriptor(newId(options.clock.nowMs()));
+    const repositoryId = newId(options.clock.nowMs());
+    if (key !== null) await makeFirstSlot(layout, repositoryId, key, options.clock);
+    const descriptor = newDescriptor(repositoryId, key === null ? null : ENCRYPTION_SCHEME);
     await writeFileDurably(layout.descriptor, `${JSON.stringify(descriptor, null, 2)}\n`);
   } finally {
     lock.release();
   }
+}
+
+/** Slots of a creation that was interrupted are of no use to anybody: no repository has ever had that master key. */
+async function makeFirstSlot(
+  layout: Layout,
+  repositoryId: string,
+  key: KeyMaterial,
+  clock: Clock,
+): Promise<void> {
+  if (key.kind === 'master') {
+    throw cannot('KEY_WRONG', 'create repository', layout.root, 'the one that was there is gone', {
+      hint: 'Look for it first. To start anew, restart Holdfast.',
+    });
+  }
+  await makeDirectory(layout.keySlots);
+  for (const name of await readdir(layout.keySlots))
+    await removeDurably(join(layout.keySlots, name));
+  const nowMs = clock.nowMs();
+  const slot = { id: newId(nowMs), repository: repositoryId, createdAt: isoTime(nowMs) };
+  await writeKeySlot(layout, await wrapMasterKey(newMasterKey(), key, slot));
 }
 
 function assertOwnFolder(path: string): void {
@@ -93,11 +145,16 @@ async function assertNoPacks(layout: Layout): Promise<void> {
   });
 }
 
-/** Opens for reading; takes no lock, and needs no catalog. @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT */
-export async function openReader(path: string): Promise<StoreReader> {
-  const layout = layoutOf(path);
-  const { id } = await readDescriptor(layout);
-  return RepositoryReader.open(layout, id);
+/**
+ * Opens for reading; takes no lock, and needs no catalog.
+ * @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, KEY_REQUIRED, KEY_WRONG
+ */
+export async function openReader(
+  path: string,
+  key: KeyMaterial | null = null,
+): Promise<StoreReader> {
+  const { layout, repositoryId } = await openLayout(path, key);
+  return RepositoryReader.open(layout, repositoryId);
 }
 
 export interface OpenWriterOptions {
@@ -109,18 +166,19 @@ export interface OpenWriterOptions {
   /** Shown to whoever is refused meanwhile. */
   readonly purpose: string;
   readonly signal?: AbortSignal;
+  /** Of an encrypted repository. */
+  readonly key?: KeyMaterial | null;
 }
 
 /**
  * Opens for writing, alone; puts right what interrupted work left behind.
- * @throws REPO_LOCKED, REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, CAPABILITY_REQUIRED
+ * @throws REPO_LOCKED, REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, CAPABILITY_REQUIRED, KEY_REQUIRED, KEY_WRONG
  */
 export async function openWriter(
   path: string,
   options: OpenWriterOptions,
 ): Promise<StoreWriter & { readonly reconciled: ReconcileReport }> {
-  const layout = layoutOf(path);
-  const { id: repositoryId } = await readDescriptor(layout);
+  const { layout, repositoryId } = await openLayout(path, options.key ?? null);
   const codec = chooseCodec(options.codec);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
   const lock = await acquireExclusiveLock(layout.lock, {

@@ -50,6 +50,7 @@ export interface RepositoryStatistics {
   readonly uniqueBytes: number;
   /** Sum of `totalBytes` over snapshots: what plain copies would take. */
   readonly rawBytes: number;
+  readonly encrypted: boolean;
 }
 
 export interface StoreReader {

@@ -6,13 +6,15 @@ import type { Catalog } from './catalog/catalog.ts';
 import { ObjectIndex } from './catalog/object-index.ts';
 import type { Content } from './chunks/content.ts';
 import { ObjectWriter } from './chunks/object-writer.ts';
+import { RecordEncoder } from './chunks/record-encoder.ts';
 import { writeContentTo } from './chunks/write-content.ts';
 import type { RecordCodec, RecordFields } from './format/record.ts';
 import { type Layout, manifestPath } from './layout.ts';
 import type { Manifest, Notes } from './manifests/manifest.ts';
 import { encodeManifest } from './manifests/manifest-file.ts';
 import { writeNotesFile } from './manifests/notes-file.ts';
-import { summarise } from './manifests/summary.ts';
+import { encodeSummary, summarise } from './manifests/summary.ts';
+import { packOwner } from './packs/pack-owner.ts';
 import { PackWriter } from './packs/pack-writer.ts';
 import { publishFile } from './publish-file.ts';
 import { RepositoryReader } from './reader.ts';
@@ -58,7 +60,7 @@ export class RepositoryWriter implements StoreWriter {
     this.reconciled = parts.reconciled;
     this.#packs = new PackWriter({
       layout,
-      repositoryId,
+      owner: packOwner(layout, repositoryId),
       catalog,
       verifies: parts.verifyWrites === 'all' ? () => true : isSampled,
       verify: (record) => this.reader.objects.verify(record),
@@ -68,7 +70,8 @@ export class RepositoryWriter implements StoreWriter {
       pendingRecord: (id) => this.#packs.pendingRecord(id),
       pendingPlain: (id) => this.#objects.plainInFlight(id),
     });
-    this.#objects = new ObjectWriter(this.reader.objects, this.#packs, parts.codec);
+    const encoder = new RecordEncoder(parts.codec, layout.keys);
+    this.#objects = new ObjectWriter(this.reader.objects, this.#packs, encoder);
   }
 
   async writeContent(
@@ -96,9 +99,9 @@ export class RepositoryWriter implements StoreWriter {
     activity.signal.throwIfAborted();
     const manifest = build(this.statistics());
     this.#assertTreesStored(manifest);
-    const { id, bytes } = encodeManifest(manifest);
+    const { id, bytes } = encodeManifest(this.#layout, manifest);
     await publishFile(this.#layout, manifestPath(this.#layout, id), bytes);
-    this.#catalog.putSnapshot(id, JSON.stringify(summarise(id, manifest)));
+    this.#catalog.putSnapshot(id, encodeSummary(this.#layout, summarise(id, manifest)));
     return { id, manifest };
   }
 

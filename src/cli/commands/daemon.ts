@@ -16,16 +16,18 @@ interface DaemonProgram {
 
 /** Becomes the daemon, in the foreground. */
 export const run: CommandRun<DaemonOptions> = async (context, _args, options) => {
-  const { config, data, repository, state, socket, logLevel, watch } = options;
+  const { config, data, repository, keyFile, passphraseFile, state, socket } = options;
   const daemon = (await import(pathToFileURL(context.programPath('daemon')).href)) as DaemonProgram;
   const exitCode = await daemon.runDaemon({
     config,
     data,
     repository,
+    keyFile,
+    passphraseFile,
     state,
     socket,
-    logLevel,
-    watch,
+    logLevel: options.logLevel,
+    watch: options.watch,
   });
   return exitCode === 0 ? EXIT.ok : (exitCode as ExitCode);
 };

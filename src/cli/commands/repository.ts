@@ -22,6 +22,7 @@ export function renderStatistics(repository: MethodResult<'repository.statistics
   return renderFields([
     ['repository', repository.path],
     ['id', repository.repositoryId],
+    ['encrypted', repository.encrypted ? 'yes' : 'no'],
     ['snapshots', String(repository.snapshots)],
     ['packs', `${repository.packs}, ${formatBytes(packBytes)}`],
     ['chunks', `${repository.chunks}, ${repository.deltaChunks} of them deltas`],
@@ -39,13 +40,19 @@ export function renderStatistics(repository: MethodResult<'repository.statistics
 const describeRun = (run: MethodResult<'repository.statistics'>['lastCheck']): string =>
   run === null ? 'not known' : `${run.at}, ${run.ok ? 'ok' : 'failed'}`;
 
-/** `holdfast repository init` */
-export const init: CommandRun<GlobalOptions> = (context, _args, options) =>
-  runJob(context, options, {
+/** `holdfast repository init [--encrypt]` */
+export const init: CommandRun<GlobalOptions & { readonly encrypt?: boolean }> = (
+  context,
+  _args,
+  options,
+) => {
+  const encrypt = options.encrypt === true;
+  return runJob(context, options, {
     method: 'repository.init',
-    params: {},
-    offline: { kind: 'init', params: {} },
+    params: { encrypt },
+    offline: { kind: 'init', params: { encrypt } },
   });
+};
 
 /** `holdfast repository rebuild` */
 export const rebuild: CommandRun<GlobalOptions> = (context, _args, options) =>

@@ -71,7 +71,10 @@ const RENDERERS: Readonly<
   export: renderExport,
   import: renderImport,
   maintain: renderMaintain,
-  init: (result) => `There is a repository in ${printable(textField(result, 'path') ?? '')}`,
+  init: renderInit,
+  key: renderKey,
+  copy: (result) =>
+    `Copied ${counted(numberField(result, 'copied') ?? 0, 'snapshot')}; ${printable(textField(result, 'to') ?? '')} now has ${numberField(result, 'present') ?? 0}. Name it and its key in the configuration to use it.`,
   hook: (result) =>
     `The hook ended well after ${formatDuration(numberField(result, 'durationMs') ?? 0)}.`,
   plugin: (result) =>
@@ -185,4 +188,22 @@ function renderRestore(result: LooseDocument, color: boolean): string {
   const before = textField(result, 'preRestoreSnapshotId');
   if (before !== null) lines.push(`Snapshot of what was there before: ${before.slice(0, 8)}`);
   return lines.join('\n');
+}
+
+function renderInit(result: Readonly<Record<string, unknown>>): string {
+  const what = result['encrypted'] === true ? 'an encrypted repository' : 'a repository';
+  const there = `There is ${what} in ${printable(textField(result, 'path') ?? '')}`;
+  const keyFile = textField(result, 'keyFileMade');
+  if (keyFile === null) return there;
+  return `${there}\nIts key was made: ${printable(keyFile)}. Name it in the configuration (repositoryKey.keyFile), and keep a copy elsewhere.`;
+}
+
+function renderKey(result: Readonly<Record<string, unknown>>): string {
+  const slot = (name: string): string => {
+    const { id } = (result[name] ?? {}) as { id?: unknown };
+    return typeof id === 'string' ? printable(id) : '';
+  };
+  return slot('removed') === ''
+    ? `The repository opens with key ${slot('added')}.`
+    : `The repository no longer opens with key ${slot('removed')}.`;
 }

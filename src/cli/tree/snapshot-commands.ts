@@ -127,6 +127,7 @@ function addRepositoryCommands(program: Command, perform: Perform): void {
   repository
     .command('init')
     .description('make one where there is none; the daemon does so by itself')
+    .option('--encrypt', 'with the key that is configured; a key file that is missing is made')
     .action(perform(async () => (await import('../commands/repository.ts')).init));
   repository
     .command('check')
@@ -151,9 +152,37 @@ function addRepositoryCommands(program: Command, perform: Perform): void {
     .option('--dry-run', 'only list it')
     .action(perform(async () => (await import('../commands/repository-locks.ts')).reconcile));
   repository
+    .command('copy')
+    .description('copy every snapshot into an encrypted repository, with a new master key')
+    .requiredOption('--to <directory>', 'a new folder')
+    .option('--new-key-file <file>', 'with 32 random bytes, or 64 hex digits')
+    .option('--new-passphrase-file <file>', 'with a passphrase on its only line')
+    .action(perform(async () => (await import('../commands/repository-keys.ts')).copy));
+  addKeyCommands(repository, perform);
+  repository
     .command('rebuild')
     .description('make the catalog anew from packs and manifests')
     .action(perform(async () => (await import('../commands/repository.ts')).rebuild));
+}
+
+function addKeyCommands(repository: Command, perform: Perform): void {
+  repository
+    .command('keys')
+    .description('the keys that open it')
+    .action(perform(async () => (await import('../commands/repository-keys.ts')).list));
+  const key = repository.command('key').description('let a key open it, or no longer');
+  key
+    .command('add')
+    .description('let one more key open it')
+    .option('--new-key-file <file>', 'with 32 random bytes, or 64 hex digits')
+    .option('--new-passphrase-file <file>', 'with a passphrase on its only line')
+    .action(perform(async () => (await import('../commands/repository-keys.ts')).add));
+  key
+    .command('remove')
+    .description('take a key out of use; never the last one, nor the one configured')
+    .argument('<id>')
+    .option('-y, --yes', 'do not ask')
+    .action(perform(async () => (await import('../commands/repository-keys.ts')).remove));
 }
 
 /** Bringing data back. */

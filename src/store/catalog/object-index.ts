@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { type Layout, packPath } from '../layout.ts';
 import { readPackIndex } from '../packs/pack-index.ts';
+import { packOwner } from '../packs/pack-owner.ts';
 import { Catalog } from './catalog.ts';
 import type { Location } from './catalog-schema.ts';
 import { listPacks, loadPacks } from './load-packs.ts';
@@ -110,7 +111,7 @@ export class ObjectIndex {
     const catalog = gone ? null : this.#footers;
     const index = catalog ?? Catalog.temporary(this.#repositoryId);
     await loadPacks(index, this.#layout, (name) =>
-      readPackIndex(this.#repositoryId, packPath(this.#layout, name)),
+      readPackIndex(packOwner(this.#layout, this.#repositoryId), packPath(this.#layout, name)),
     );
     if (gone) this.#footers?.close();
     if (this.#closed) index.close();

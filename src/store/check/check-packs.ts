@@ -10,6 +10,7 @@ import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
 import { type Layout, packNameOf, packPath } from '../layout.ts';
 import { withPackBytes } from '../packs/pack-bytes.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
+import { packOwner } from '../packs/pack-owner.ts';
 import { bytePool } from '../threads/byte-pool.ts';
 import { inParallel } from '../threads/in-parallel.ts';
 import type { Findings } from './findings.ts';
@@ -33,7 +34,7 @@ export async function checkPackIndexes(
     activity.progress({ phase: 'packs', filesDone: done, totalFiles: names.length });
     const path = packPath(layout, name);
     try {
-      const { entries, bytes } = await readPackIndex(repositoryId, path);
+      const { entries, bytes } = await readPackIndex(packOwner(layout, repositoryId), path);
       packBytes += bytes;
       if (entries === null) {
         findings.error(
@@ -90,7 +91,7 @@ export async function checkPackData(
   try {
     return await withPackBytes(path, async (pack) => {
       const hashing = bytePool().run({ kind: 'hash', bytes: pack });
-      const entries = packIndexOf(repositoryId, pack) ?? [];
+      const entries = packIndexOf(packOwner(layout, repositoryId), pack) ?? [];
       const problems = entries.map((): string | null => null);
       await inParallel(entries.entries(), RECORDS_AT_ONCE, async ([index, entry]) => {
         problems[index] = await recordProblem(pack, entry, objects);

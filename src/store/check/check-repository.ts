@@ -3,8 +3,10 @@ import { HoldfastError } from '../../kernel/errors.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { listPacks } from '../catalog/load-packs.ts';
 import { ObjectReader } from '../chunks/object-reader.ts';
-import { readDescriptor } from '../format/read-descriptor.ts';
-import { type Layout, layoutOf } from '../layout.ts';
+import type { KeyMaterial } from '../encryption/key-material.ts';
+import { readKeySlots } from '../encryption/key-slot-files.ts';
+import { type OpenedLayout, openLayout } from '../encryption/unlock.ts';
+import type { Layout } from '../layout.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
 import { PackFiles } from '../packs/pack-files.ts';
 import { inParallel } from '../threads/in-parallel.ts';
@@ -19,6 +21,8 @@ const PACKS_AT_ONCE = 2;
 export interface CheckOptions {
   /** Which packs are read whole: a share of them differs with every seed. */
   readonly readData: 'none' | 'all' | { readonly percent: number; readonly seed: number };
+  /** Of an encrypted repository. */
+  readonly key?: KeyMaterial | null;
 }
 
 export interface CheckReport {
@@ -40,17 +44,17 @@ export interface CheckReport {
 /**
  * Checks a whole repository beside whoever uses it: no lock is taken, nothing is changed, the catalog is
  * compared but not relied on. Damage is a finding, not an error.
- * @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT
+ * @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, KEY_REQUIRED, KEY_WRONG
  */
 export async function checkRepository(
   path: string,
   options: CheckOptions,
   activity: Activity,
 ): Promise<CheckReport> {
-  const layout = layoutOf(path);
   const findings = new Findings();
-  const id = await repositoryIdOf(layout, findings);
-  if (id === null) return reportOf(findings, {});
+  const opened = await openOrFind(path, options.key ?? null, findings);
+  if (opened === null) return reportOf(findings, {});
+  const { layout, repositoryId: id } = opened;
   const index = Catalog.temporary(id);
   const files = new PackFiles(layout);
   let view: CatalogView | null = null;
@@ -64,9 +68,11 @@ export async function checkRepository(
     const objects = new ObjectReader(
       { find: (object) => index.find(object), findAgain: async (object) => index.find(object) },
       files,
+      layout.keys,
     );
     const { trees } = await checkSnapshots(snapshots, layout, index, objects, findings, activity);
     await checkNotes(snapshots, layout, findings);
+    await checkKeySlots(layout, id, findings);
     if (view !== null) await checkCatalog(view, names, index, files, findings, activity);
     const chosen = choosePacks(names, options.readData);
     const readBytes = await readPacks(chosen, layout, id, objects, findings, activity);
@@ -86,13 +92,26 @@ export async function checkRepository(
   }
 }
 
-async function repositoryIdOf(layout: Layout, findings: Findings): Promise<string | null> {
+async function openOrFind(
+  path: string,
+  key: KeyMaterial | null,
+  findings: Findings,
+): Promise<OpenedLayout | null> {
   try {
-    return (await readDescriptor(layout)).id;
+    return await openLayout(path, key);
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'REPO_CORRUPT') throw error;
     findings.error('DESCRIPTOR_DAMAGED', error.message, 'holdfast.json');
     return null;
+  }
+}
+
+/** One key opens it, or nothing would have been checked; the others should too. */
+async function checkKeySlots(layout: Layout, id: string, findings: Findings): Promise<void> {
+  if (layout.keys === null) return;
+  for (const file of (await readKeySlots(layout, id)).unreadable) {
+    const message = 'it is no key slot of this repository; a key may have stopped to open it';
+    findings.warning('KEY_SLOT_DAMAGED', message, `keys/${file}`);
   }
 }
 

@@ -85,7 +85,7 @@ async function packFindings(name: string): Promise<number> {
   const { id } = await readDescriptor(layout);
   const files = new PackFiles(layout);
   const findings = new Findings();
-  const objects = new ObjectReader({ find: () => null, findAgain: async () => null }, files);
+  const objects = new ObjectReader({ find: () => null, findAgain: async () => null }, files, null);
   await checkPackData(name, layout, id, objects, findings);
   files.close();
   return findings.errors;

@@ -21,6 +21,7 @@ export type FindingCode =
   | 'NOTES_ORPHANED'
   | 'CATALOG_UNUSABLE'
   | 'CATALOG_DIFFERS'
+  | 'KEY_SLOT_DAMAGED'
   | 'FOREIGN_FILE';
 
 const FINDINGS_MAX = 1000;

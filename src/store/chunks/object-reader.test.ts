@@ -22,11 +22,11 @@ afterEach(() => dispose());
 /** Puts a pack of hand-made records in place. */
 async function plant(records: { fields: Partial<RecordFields>; stored: Buffer }[]): Promise<void> {
   const layout = layoutOf(path);
-  const pack = new OpenPack((await readDescriptor(layout)).id);
+  const pack = new OpenPack({ repositoryId: (await readDescriptor(layout)).id, packKey: null });
   for (const { fields, stored } of records) {
     const usual = { base: null, kind: 'chunk', codec: 'none', encrypted: false } as const;
     const lengths = { plainBytes: stored.length, storedBytes: stored.length };
-    pack.append({ id: objectId(stored), ...usual, ...lengths, ...fields }, stored);
+    pack.append({ id: objectId(stored, null), ...usual, ...lengths, ...fields }, stored);
   }
   const { name, whole } = pack.finish();
   await mkdir(packDirectory(layout, name), { recursive: true });
@@ -51,21 +51,21 @@ describe('readChunk()', () => {
     const delta = brotliCompressSync(xorWithBase(changed, plain));
     await plant([
       {
-        fields: { id: objectId(plain), codec: 'zstd', plainBytes: plain.length },
+        fields: { id: objectId(plain, null), codec: 'zstd', plainBytes: plain.length },
         stored: ZSTD_FRAME,
       },
       {
         fields: {
-          id: objectId(changed),
-          base: objectId(plain),
+          id: objectId(changed, null),
+          base: objectId(plain, null),
           codec: 'brotli',
           plainBytes: plain.length,
         },
         stored: delta,
       },
     ]);
-    expect((await read(objectId(plain))).equals(plain)).toBe(true);
-    expect((await read(objectId(changed))).equals(changed)).toBe(true);
+    expect((await read(objectId(plain, null))).equals(plain)).toBe(true);
+    expect((await read(objectId(changed, null))).equals(changed)).toBe(true);
     const writer = await writerOf(path);
     expect(writer.reconciled.packsAdopted).toHaveLength(1);
     await writer.close();
@@ -87,8 +87,9 @@ describe('readChunk()', () => {
   });
 
   it('refuses an encrypted record as UNSUPPORTED_FORMAT', async () => {
-    await plant([{ fields: { encrypted: true }, stored: Buffer.from('secret') }]);
-    const attempt = read(objectId(Buffer.from('secret')));
+    const stored = Buffer.alloc(64, 'secret');
+    await plant([{ fields: { encrypted: true }, stored }]);
+    const attempt = read(objectId(stored, null));
     await expect(attempt).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' });
   });
 

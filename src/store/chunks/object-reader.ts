@@ -1,9 +1,12 @@
 import { cannot, HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
 import type { Location } from '../catalog/catalog-schema.ts';
+import { recordKeyOf } from '../encryption/record-seal.ts';
+import type { RepositoryKeys } from '../encryption/repository-keys.ts';
 import { objectId } from '../format/object-id.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
 import type { PackFiles } from '../packs/pack-files.ts';
 import { bytePool } from '../threads/byte-pool.ts';
+import type { DecodeTask } from '../threads/byte-task.ts';
 import { xorWithBase } from './xor.ts';
 
 export interface StoredRecord {
@@ -33,13 +36,21 @@ const HINT =
 export class ObjectReader {
   readonly #index: Locator;
   readonly #files: PackFiles;
+  readonly #keys: RepositoryKeys | null;
   readonly #pending: PendingObjects | null;
   /** Plaintext of the bases used last: neighbouring chunks' deltas often share nothing else. */
   readonly #bases = new Map<string, Buffer>();
 
-  constructor(index: Locator, files: PackFiles, pending: PendingObjects | null = null) {
+  /** `keys`: of the repository, where it is encrypted. */
+  constructor(
+    index: Locator,
+    files: PackFiles,
+    keys: RepositoryKeys | null,
+    pending: PendingObjects | null = null,
+  ) {
     this.#index = index;
     this.#files = files;
+    this.#keys = keys;
     this.#pending = pending;
   }
 
@@ -75,17 +86,15 @@ export class ObjectReader {
 
   /** The plaintext of a record, hashed against its id. @throws VERIFY_FAILED and what reading the base throws */
   async decode({ fields, stored }: StoredRecord): Promise<Buffer> {
-    requireReadable(fields);
-    const { codec, plainBytes, base } = fields;
-    const task = { kind: 'decode', codec, bytes: stored, plainBytes } as const;
-    if (base === null) {
+    const task = this.#decoding(fields, stored);
+    if (fields.base === null) {
       const { bytes, id } = await bytePool().run({ ...task, wanted: 'both' });
       requireId(fields, id);
       return bytes ?? stored;
     }
     const { bytes } = await bytePool().run({ ...task, wanted: 'plain' });
-    const plain = xorWithBase(bytes ?? stored, await this.readBase(base));
-    requireId(fields, objectId(plain));
+    const plain = xorWithBase(bytes ?? stored, await this.readBase(fields.base));
+    requireId(fields, objectId(plain, this.#keys?.objectIds ?? null));
     return plain;
   }
 
@@ -96,10 +105,17 @@ export class ObjectReader {
       await this.decode(record);
       return;
     }
-    requireReadable(fields);
+    const task = this.#decoding(fields, stored);
+    requireId(fields, (await bytePool().run({ ...task, wanted: 'id' })).id);
+  }
+
+  #decoding(fields: RecordFields, stored: Buffer): Omit<DecodeTask, 'wanted'> {
+    const keys = this.#keys;
+    requireReadable(fields, keys);
     const { codec, plainBytes } = fields;
-    const task = { kind: 'decode', codec, bytes: stored, plainBytes, wanted: 'id' } as const;
-    requireId(fields, (await bytePool().run(task)).id);
+    const task = { kind: 'decode', codec, bytes: stored, plainBytes } as const;
+    if (keys === null) return task;
+    return { ...task, idKey: keys.objectIds, opening: { key: recordKeyOf(keys), fields } };
   }
 
   /** Id of the full record that a delta against `id` must use: `id`'s own base where `id` is a delta. */
@@ -155,8 +171,10 @@ function copyOf(bytes: Buffer): Buffer {
   return copy;
 }
 
-function requireReadable({ encrypted, id }: RecordFields): void {
-  if (!encrypted) return;
+/** All records of an encrypted repository are, and none of another: who puts others there is not us. */
+function requireReadable({ encrypted, id }: RecordFields, keys: RepositoryKeys | null): void {
+  if (encrypted === (keys !== null)) return;
+  if (!encrypted) throw cannot('VERIFY_FAILED', 'read object', id, 'its record is not encrypted');
   throw cannot('UNSUPPORTED_FORMAT', 'read object', id, 'its record is encrypted');
 }
 

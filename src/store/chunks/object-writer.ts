@@ -1,9 +1,9 @@
 import { HoldfastError } from '../../kernel/errors.ts';
 import { objectId } from '../format/object-id.ts';
-import type { ObjectKind, RecordCodec, RecordFields } from '../format/record.ts';
+import type { ObjectKind } from '../format/record.ts';
 import type { PackWriter } from '../packs/pack-writer.ts';
-import { bytePool } from '../threads/byte-pool.ts';
-import type { ObjectReader } from './object-reader.ts';
+import type { ObjectReader, StoredRecord } from './object-reader.ts';
+import type { Encoded, RecordEncoder } from './record-encoder.ts';
 import { differingShare, xorWithBase } from './xor.ts';
 
 /** Names the object that stood at the same place in the parent snapshot; asked only about new objects. */
@@ -29,16 +29,21 @@ export class ObjectWriter {
   readonly counters: ObjectCounters = { chunksNew: 0, chunksDelta: 0, chunksReused: 0 };
   readonly #reader: ObjectReader;
   readonly #packs: PackWriter;
-  readonly #codec: RecordCodec;
+  readonly #encoder: RecordEncoder;
   readonly #inFlight = new Map<string, { plain: Buffer; storing: Promise<void> }>();
   #failure: { error: unknown } | null = null;
   /** Called when there is room for one more. */
   #waiting: (() => void)[] = [];
 
-  constructor(reader: ObjectReader, packs: PackWriter, codec: RecordCodec) {
+  constructor(reader: ObjectReader, packs: PackWriter, encoder: RecordEncoder) {
     this.#reader = reader;
     this.#packs = packs;
-    this.#codec = codec;
+    this.#encoder = encoder;
+  }
+
+  /** The key of object ids; null where the repository is not encrypted. */
+  get idKey(): Uint8Array | null {
+    return this.#encoder.idKey;
   }
 
   /** Plaintext of an object on its way to a pack. */
@@ -59,7 +64,7 @@ export class ObjectWriter {
     kind: ObjectKind,
     plain: Buffer,
     predecessor: PredecessorOf | null,
-    id: string = objectId(plain),
+    id: string = objectId(plain, this.idKey),
   ): Promise<string> {
     // Waiting may let the same object in, or give the room to somebody else.
     while (!this.has(id) && this.#inFlight.size >= IN_FLIGHT_MAX) await this.#room();
@@ -131,28 +136,19 @@ export class ObjectWriter {
     kind: ObjectKind,
     plain: Buffer,
     predecessor: PredecessorOf | null,
-  ): Promise<{ fields: RecordFields; stored: Buffer }> {
-    const record = (base: string | null, { codec, stored }: Encoded) => ({
-      fields: {
-        id,
-        base,
-        kind,
-        codec,
-        plainBytes: plain.length,
-        storedBytes: stored.length,
-        encrypted: false,
-      },
-      stored,
-    });
+  ): Promise<StoredRecord> {
+    const { length: plainBytes } = plain;
     const delta = predecessor === null ? null : await this.#encodeDelta(plain, predecessor);
-    if (delta !== null && delta.stored.length < plain.length * TINY_DELTA_PART) {
-      return record(delta.base, delta);
+    if (delta === null) return this.#encoder.record({ id, base: null, kind }, plain);
+    const asDelta = { id, base: delta.base, kind };
+    if (delta.stored.length < plainBytes * TINY_DELTA_PART) {
+      return this.#encoder.seal(asDelta, delta, plainBytes);
     }
-    const full = await this.#compress(plain);
-    if (delta !== null && delta.stored.length < full.stored.length * DELTA_PART_MAX) {
-      return record(delta.base, delta);
+    const full = await this.#encoder.compress(plain);
+    if (delta.stored.length < full.stored.length * DELTA_PART_MAX) {
+      return this.#encoder.seal(asDelta, delta, plainBytes);
     }
-    return record(null, full);
+    return this.#encoder.seal({ id, base: null, kind }, full, plainBytes);
   }
 
   async #encodeDelta(
@@ -160,17 +156,11 @@ export class ObjectWriter {
     predecessor: PredecessorOf,
   ): Promise<(Encoded & { base: string }) | null> {
     // Uncompressed, an XOR is as long as what it replaces.
-    if (this.#codec === 'none') return null;
+    if (this.#encoder.codec === 'none') return null;
     const found = await this.#readBase(predecessor);
     if (found === null || differingShare(plain, found.plain) > DIFFERING_SHARE_MAX) return null;
-    const encoded = await this.#compress(xorWithBase(plain, found.plain));
+    const encoded = await this.#encoder.compress(xorWithBase(plain, found.plain));
     return { ...encoded, base: found.base };
-  }
-
-  async #compress(plain: Buffer): Promise<Encoded> {
-    const task = { kind: 'compress', codec: this.#codec, bytes: plain } as const;
-    const { bytes, codec } = await bytePool().run(task);
-    return { codec, stored: bytes ?? plain };
   }
 
   async #readBase(predecessor: PredecessorOf): Promise<{ base: string; plain: Buffer } | null> {
@@ -184,9 +174,4 @@ export class ObjectWriter {
       throw error;
     }
   }
-}
-
-interface Encoded {
-  readonly codec: RecordCodec;
-  readonly stored: Buffer;
 }

@@ -30,7 +30,7 @@ export async function writeContentTo(
     parent === null || source.isAsBefore === undefined
       ? null
       : new KeptChunks(source, parent, read, objects);
-  for await (const chunks of blocksOf(source, kept, activity)) {
+  for await (const chunks of blocksOf(source, kept, activity, objects.idKey)) {
     for (const { chunk, id } of chunks) {
       if (chunk === null) await nodes.addStored(id);
       else await nodes.addChunk(chunk, id);
@@ -50,6 +50,7 @@ async function* blocksOf(
   source: ContentSource,
   kept: KeptChunks | null,
   activity: Activity,
+  idKey: Uint8Array | null,
 ): AsyncGenerator<readonly HashedChunk[]> {
   const ahead: Promise<readonly HashedChunk[]>[] = [];
   let lastRead: Promise<unknown> = Promise.resolve();
@@ -67,7 +68,7 @@ async function* blocksOf(
       const pieces = await piecesOf(offset, lengthBytes, kept);
       const hashed: Promise<readonly HashedChunk[]>[] = [];
       for (const piece of pieces) {
-        const hashing = hashPiece(piece, await read(piece));
+        const hashing = hashPiece(piece, await read(piece), idKey);
         hashing.catch(() => {});
         hashed.push(hashing);
       }
@@ -119,11 +120,18 @@ async function piecesOf(
   return pieces;
 }
 
-async function hashPiece(piece: Piece, bytes: Buffer): Promise<readonly HashedChunk[]> {
-  return piece.kept === null ? hashChunks(bytes) : [{ chunk: null, id: piece.kept }];
+async function hashPiece(
+  piece: Piece,
+  bytes: Buffer,
+  idKey: Uint8Array | null,
+): Promise<readonly HashedChunk[]> {
+  return piece.kept === null ? hashChunks(bytes, idKey) : [{ chunk: null, id: piece.kept }];
 }
 
-async function hashChunks(block: Buffer): Promise<readonly HashedChunk[]> {
+async function hashChunks(
+  block: Buffer,
+  idKey: Uint8Array | null,
+): Promise<readonly HashedChunk[]> {
   const chunks: Buffer[] = [];
   for (let at = 0; at < block.length; at += CHUNK_BYTES) {
     chunks.push(block.subarray(at, Math.min(at + CHUNK_BYTES, block.length)));
@@ -137,6 +145,7 @@ async function hashChunks(block: Buffer): Promise<readonly HashedChunk[]> {
         bytes: chunk,
         plainBytes,
         wanted: 'id',
+        idKey,
       } as const;
       return { chunk, id: (await bytePool().run(task)).id! };
     }),

@@ -9,8 +9,21 @@ export interface Descriptor {
   readonly id: string;
   readonly chunkBytes: number;
   readonly hash: 'sha256';
-  readonly encryption: null;
+  readonly encryption: EncryptionScheme | null;
 }
+
+/** The only one there is; docs/format.md, Encryption. */
+export interface EncryptionScheme {
+  readonly cipher: 'xaes-256-gcm';
+  readonly ids: 'hmac-sha256';
+  readonly scheme: 1;
+}
+
+export const ENCRYPTION_SCHEME: EncryptionScheme = {
+  cipher: 'xaes-256-gcm',
+  ids: 'hmac-sha256',
+  scheme: 1,
+};
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -19,11 +32,17 @@ const schema = z.strictObject({
   id: z.string().regex(UUID),
   chunkBytes: z.literal(CHUNK_BYTES),
   hash: z.literal('sha256'),
-  encryption: z.null(),
+  encryption: z
+    .strictObject({
+      cipher: z.literal('xaes-256-gcm'),
+      ids: z.literal('hmac-sha256'),
+      scheme: z.literal(1),
+    })
+    .nullable(),
 });
 
-export function newDescriptor(id: string): Descriptor {
-  return { format: FORMAT, id, chunkBytes: CHUNK_BYTES, hash: 'sha256', encryption: null };
+export function newDescriptor(id: string, encryption: EncryptionScheme | null): Descriptor {
+  return { format: FORMAT, id, chunkBytes: CHUNK_BYTES, hash: 'sha256', encryption };
 }
 
 /** @throws REPO_CORRUPT when it is not JSON, UNSUPPORTED_FORMAT when it is not format 1 exactly */

@@ -4,7 +4,7 @@ import { OpenPack } from '../packs/open-pack.ts';
 import { packIndexOf, scanPack } from '../packs/pack-index.ts';
 import { noiseBytes } from '../testing/scratch-repository.ts';
 import { objectId } from './object-id.ts';
-import { PACK_HEADER_BYTES } from './pack-layout.ts';
+import { PACK_HEADER_BYTES, type PackOwner } from './pack-layout.ts';
 import {
   decodeRecordHeader,
   encodeRecordHeader,
@@ -12,7 +12,7 @@ import {
   type RecordFields,
 } from './record.ts';
 
-const REPOSITORY = '01936c3e-1111-7222-8333-444455556666';
+const OWNER = { repositoryId: '01936c3e-1111-7222-8333-444455556666', packKey: null };
 const hexId = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
   .map((bytes) => Buffer.from(bytes).toString('hex'));
@@ -29,7 +29,8 @@ const anyFields: fc.Arbitrary<RecordFields> = fc
   .chain((fields) =>
     fc
       .integer({ min: 1, max: fields.plainBytes })
-      .map((storedBytes) => ({ ...fields, storedBytes })),
+      // Nonce and tag come on top.
+      .map((bytes) => ({ ...fields, storedBytes: bytes + (fields.encrypted ? 40 : 0) })),
   );
 
 describe('record headers', () => {
@@ -56,14 +57,14 @@ describe('record headers', () => {
   });
 });
 
-function somePack(records: number): { pack: OpenPack; bytes: Buffer } {
-  const pack = new OpenPack(REPOSITORY);
+function somePack(records: number, owner: PackOwner = OWNER): { pack: OpenPack; bytes: Buffer } {
+  const pack = new OpenPack(owner);
   for (let seed = 1; seed <= records; seed += 1) {
     const stored = noiseBytes(50 + seed, seed);
     const { length } = stored;
     const sizes = { plainBytes: length, storedBytes: length };
     const fields = {
-      id: objectId(stored),
+      id: objectId(stored, null),
       base: null,
       kind: 'chunk' as const,
       codec: 'none' as const,
@@ -76,8 +77,10 @@ function somePack(records: number): { pack: OpenPack; bytes: Buffer } {
 describe('packs', () => {
   it('are indexed by their footer, and only as what they are', () => {
     const { pack, bytes } = somePack(5);
-    expect(packIndexOf(REPOSITORY, bytes)).toEqual(pack.entries);
-    expect(packIndexOf('01936c3e-1111-7222-8333-444455556667', bytes)).toBeNull();
+    expect(packIndexOf(OWNER, bytes)).toEqual(pack.entries);
+    expect(
+      packIndexOf({ ...OWNER, repositoryId: '01936c3e-1111-7222-8333-444455556667' }, bytes),
+    ).toBeNull();
   });
 
   it('without their records: a flip of any bit of header, footer or trailer is noticed', () => {
@@ -88,9 +91,26 @@ describe('packs', () => {
       if (at >= PACK_HEADER_BYTES && at < footer) continue;
       for (let bit = 0; bit < 8; bit += 1) {
         bytes[at]! ^= 1 << bit;
-        expect(packIndexOf(REPOSITORY, bytes), `byte ${at}, bit ${bit}`).toBeNull();
+        expect(packIndexOf(OWNER, bytes), `byte ${at}, bit ${bit}`).toBeNull();
         bytes[at]! ^= 1 << bit;
       }
+    }
+  });
+
+  it('of an encrypted repository are indexed with its pack key, and with nothing else', () => {
+    const owner = { ...OWNER, packKey: Buffer.alloc(32, 1) };
+    const { pack, bytes } = somePack(3, owner);
+    expect(packIndexOf(owner, bytes)).toEqual(pack.entries);
+    expect(packIndexOf({ ...owner, packKey: Buffer.alloc(32, 2) }, bytes)).toBeNull();
+    expect(packIndexOf(OWNER, bytes)).toBeNull();
+    expect(packIndexOf(owner, somePack(3).bytes)).toBeNull();
+    const last = pack.entries.at(-1)!;
+    const footer = last.offset + RECORD_HEADER_BYTES + last.storedBytes;
+    for (let at = 0; at < bytes.length; at += 1) {
+      if (at >= PACK_HEADER_BYTES && at < footer) continue;
+      bytes[at]! ^= 1;
+      expect(packIndexOf(owner, bytes), `byte ${at}`).toBeNull();
+      bytes[at]! ^= 1;
     }
   });
 
@@ -98,7 +118,7 @@ describe('packs', () => {
     const { pack, bytes } = somePack(4);
     for (let length = 0; length < bytes.length; length += 1) {
       const torn = bytes.subarray(0, length);
-      expect(packIndexOf(REPOSITORY, torn)).toBeNull();
+      expect(packIndexOf(OWNER, torn)).toBeNull();
       const whole = pack.entries.filter(
         ({ offset, storedBytes }) => offset + RECORD_HEADER_BYTES + storedBytes <= length,
       );

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { FORMAT, PACK_BYTES_MAX } from './bounds.ts';
 import {
   RECORD_FIELDS_BYTES,
@@ -15,6 +15,13 @@ export interface PackEntry extends RecordFields {
   readonly offset: number;
 }
 
+/** Whose packs they are. */
+export interface PackOwner {
+  readonly repositoryId: string;
+  /** Makes index and repository authentic; null where the repository is not encrypted. */
+  readonly packKey: Uint8Array | null;
+}
+
 export interface PackTrailer {
   readonly footerOffset: number;
   readonly footerBytes: number;
@@ -25,20 +32,26 @@ export interface PackTrailer {
 export const PACK_HEADER_BYTES = 32;
 export const PACK_TRAILER_BYTES = 64;
 const FOOTER_ENTRY_BYTES = RECORD_FIELDS_BYTES + 4;
+const FLAG_ENCRYPTED = 1;
 const HEADER_MAGIC = Buffer.from('HFPACK\r\n', 'latin1');
 const FOOTER_MAGIC = Buffer.from('HFix', 'latin1');
 const TRAILER_MAGIC = Buffer.from('HFPKEND\n', 'latin1');
 
-export function encodePackHeader(repositoryId: string): Buffer {
+export function encodePackHeader({ repositoryId, packKey }: PackOwner): Buffer {
   const header = Buffer.alloc(PACK_HEADER_BYTES);
   HEADER_MAGIC.copy(header, 0);
   header.writeUInt16LE(FORMAT, 8);
+  header.writeUInt16LE(packKey === null ? 0 : FLAG_ENCRYPTED, 10);
   header.write(repositoryId.replaceAll('-', ''), 16, 'hex');
   return header;
 }
 
 /** Footer and trailer of a pack that begins with `header`. */
-export function encodePackEnd(header: Buffer, entries: readonly PackEntry[]): Buffer {
+export function encodePackEnd(
+  { packKey }: PackOwner,
+  header: Buffer,
+  entries: readonly PackEntry[],
+): Buffer {
   const footerBytes = 8 + entries.length * FOOTER_ENTRY_BYTES;
   const last = entries.at(-1);
   const footerOffset =
@@ -55,13 +68,20 @@ export function encodePackEnd(header: Buffer, entries: readonly PackEntry[]): Bu
   end.writeBigUInt64LE(BigInt(footerOffset), at);
   end.writeUInt32LE(footerBytes, at + 8);
   end.writeUInt32LE(entries.length, at + 12);
-  packChecksum(header, end.subarray(0, footerBytes), end.subarray(at, at + 16)).copy(end, at + 16);
+  const [footer, trailerStart] = [end.subarray(0, footerBytes), end.subarray(at, at + 16)];
+  packChecksum(packKey, header, footer, trailerStart).copy(end, at + 16);
   TRAILER_MAGIC.copy(end, at + 56);
   return end;
 }
 
-function packChecksum(header: Buffer, footer: Buffer, trailerStart: Buffer): Buffer {
-  return createHash('sha256').update(header).update(footer).update(trailerStart).digest();
+function packChecksum(
+  packKey: Uint8Array | null,
+  header: Buffer,
+  footer: Buffer,
+  trailerStart: Buffer,
+): Buffer {
+  const hash = packKey === null ? createHash('sha256') : createHmac('sha256', packKey);
+  return hash.update(header).update(footer).update(trailerStart).digest();
 }
 
 /** The trailer that ends a pack of `packBytes`, or null where it cannot be one. */
@@ -84,14 +104,15 @@ export function decodePackTrailer(trailer: Buffer, packBytes: number): PackTrail
  * checksum, repository, or records that do not stand without gaps from header to footer.
  */
 export function decodePackIndex(
-  repositoryId: string,
+  owner: PackOwner,
   header: Buffer,
   footer: Buffer,
   trailer: Buffer,
   end: PackTrailer,
 ): PackEntry[] | null {
-  if (!header.equals(encodePackHeader(repositoryId))) return null;
-  if (!packChecksum(header, footer, trailer.subarray(0, 16)).equals(end.checksum)) return null;
+  if (!header.equals(encodePackHeader(owner))) return null;
+  const checksum = packChecksum(owner.packKey, header, footer, trailer.subarray(0, 16));
+  if (!checksum.equals(end.checksum)) return null;
   if (footer.compare(FOOTER_MAGIC, 0, 4, 0, 4) !== 0) return null;
   if (footer.readUInt32LE(4) !== end.count) return null;
   const entries: PackEntry[] = [];

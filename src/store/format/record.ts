@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { ID_BYTES, OBJECT_BYTES_MAX } from './bounds.ts';
+import { ID_BYTES, OBJECT_BYTES_MAX, SEALED_EXTRA_BYTES } from './bounds.ts';
 
 /** Record headers of a pack (docs/format.md, Packs). */
 
@@ -51,6 +51,7 @@ export function readRecordFields(source: Buffer, offset: number): RecordFields |
   const plainBytes = source.readUInt32LE(offset + 4);
   const storedBytes = source.readUInt32LE(offset + 8);
   const base = source.subarray(offset + 44, offset + 76);
+  const sealedBytes = (flags & FLAG_ENCRYPTED) === 0 ? 0 : SEALED_EXTRA_BYTES;
   const sound =
     (type === TYPE_FULL || type === TYPE_DELTA) &&
     (type === TYPE_FULL) === base.equals(NO_BASE) &&
@@ -59,8 +60,8 @@ export function readRecordFields(source: Buffer, offset: number): RecordFields |
     (flags & ~FLAG_ENCRYPTED) === 0 &&
     plainBytes >= 1 &&
     plainBytes <= OBJECT_BYTES_MAX &&
-    storedBytes >= 1 &&
-    storedBytes <= plainBytes;
+    storedBytes >= 1 + sealedBytes &&
+    storedBytes <= plainBytes + sealedBytes;
   if (!sound) return null;
   return {
     id: source.toString('hex', offset + 12, offset + 44),

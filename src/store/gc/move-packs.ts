@@ -11,6 +11,7 @@ import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
 import { type Layout, packPath } from '../layout.ts';
 import { PackFiles } from '../packs/pack-files.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
+import { packOwner } from '../packs/pack-owner.ts';
 import { PackWriter } from '../packs/pack-writer.ts';
 import type { LiveObjects, PackUse } from './live-objects.ts';
 
@@ -33,7 +34,10 @@ export async function dropPacks(packs: readonly PackUse[], context: MoveContext)
   try {
     for (const { name } of packs) {
       activity.signal.throwIfAborted();
-      const { entries } = await readPackIndex(repositoryId, packPath(layout, name));
+      const { entries } = await readPackIndex(
+        packOwner(layout, repositoryId),
+        packPath(layout, name),
+      );
       const needed = entries?.filter(({ id }) => live.has(id)) ?? [];
       if (entries === null || !(await allElsewhere(needed, name, files, context))) {
         activity.warn(`Pack ${name} is left as it is: its index or the catalog is damaged`);
@@ -84,13 +88,13 @@ async function rewriteBatch(packs: readonly PackUse[], context: MoveContext): Pr
   const index = ObjectIndex.over(catalog, layout, repositoryId);
   const writer: PackWriter = new PackWriter({
     layout,
-    repositoryId,
+    owner: packOwner(layout, repositoryId),
     catalog,
     relocates: true,
     verifies: ({ id }) => id.startsWith('0'),
     verify: (record) => reader.verify(record),
   });
-  const reader = new ObjectReader(index, files, {
+  const reader = new ObjectReader(index, files, layout.keys, {
     pendingRecord: (id) => writer.pendingRecord(id),
     pendingPlain: () => null,
   });
@@ -123,7 +127,7 @@ async function copyPack(
   await beforeRead((await stat(packPath(layout, name))).size);
   const pack = await readFile(packPath(layout, name));
   const intact = createHash('sha256').update(pack).digest('hex') === name;
-  const entries = intact ? packIndexOf(repositoryId, pack) : null;
+  const entries = intact ? packIndexOf(packOwner(layout, repositoryId), pack) : null;
   if (entries === null) {
     activity.warn(`Pack ${name} is left as it is: it is damaged`);
     return null;

@@ -7,9 +7,10 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { listPacks } from '../catalog/load-packs.ts';
 import { ObjectIndex } from '../catalog/object-index.ts';
 import { ObjectReader } from '../chunks/object-reader.ts';
+import type { KeyMaterial } from '../encryption/key-material.ts';
+import { openLayout } from '../encryption/unlock.ts';
 import { PACK_BYTES_TARGET } from '../format/bounds.ts';
-import { readDescriptor } from '../format/read-descriptor.ts';
-import { type Layout, layoutOf, packPath, removedPath } from '../layout.ts';
+import { type Layout, packPath, removedPath } from '../layout.ts';
 import { leasedSnapshots } from '../leases/list-leases.ts';
 import { readManifestFile } from '../manifests/manifest-file.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
@@ -30,6 +31,8 @@ export interface PruneOptions {
   readonly unusedShare: number;
   readonly dryRun: boolean;
   readonly lockWaitMs: number;
+  /** Of an encrypted repository. */
+  readonly key?: KeyMaterial | null;
 }
 
 export interface PruneReport {
@@ -61,8 +64,7 @@ export async function pruneRepository(
   options: PruneOptions,
   activity: Activity,
 ): Promise<PruneReport> {
-  const layout = layoutOf(path);
-  const { id } = await readDescriptor(layout);
+  const { layout, repositoryId: id } = await openLayout(path, options.key ?? null);
   const lock = await acquireExclusiveLock(layout.lock, {
     purpose: 'prune',
     waitMs: options.lockWaitMs,
@@ -188,7 +190,7 @@ class Prune {
   async #mark(live: LiveObjects, inGrace: readonly string[]): Promise<void> {
     const files = new PackFiles(this.#layout);
     const index = ObjectIndex.over(this.#catalog, this.#layout, this.#repositoryId);
-    const objects = new ObjectReader(index, files);
+    const objects = new ObjectReader(index, files, this.#layout.keys);
     const marker = new LiveMarker(live, (id) => objects.read(id), this.#activity);
     const standing = listSnapshotIds(this.#layout).map((id) => [this.#layout, id] as const);
     const removedLayout = { ...this.#layout, snapshots: this.#layout.removed };

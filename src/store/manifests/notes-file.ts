@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { cannot, systemCode } from '../../kernel/errors.ts';
+import { openDocument, sealDocument } from '../encryption/sealed-document.ts';
 import { NOTES_BYTES_MAX } from '../format/bounds.ts';
 import { canonicalJson } from '../format/canonical-json.ts';
 import { type Layout, notesPath } from '../layout.ts';
@@ -20,15 +21,23 @@ export function readNotesFile(layout: Layout, id: string): Notes {
     if (systemCode(error) === 'ENOENT') return EMPTY_NOTES;
     throw error;
   }
-  return parse(id, bytes);
+  return parse(layout, id, bytes);
 }
 
-function parse(id: string, bytes: Buffer): Notes {
+function parse({ keys }: Layout, id: string, stored: Buffer): Notes {
   const corrupt = (state: string, cause?: unknown): Error =>
     cannot('REPO_CORRUPT', 'read notes of snapshot', id, state, {
       hint: 'The snapshot itself is not affected. Set its tags or pin again to replace the notes.',
       cause,
     });
+  let bytes = stored;
+  if (keys !== null) {
+    try {
+      bytes = openDocument(keys, 'notes', id, stored, NOTES_BYTES_MAX);
+    } catch (error) {
+      throw corrupt('they are not what was sealed for it', error);
+    }
+  }
   if (bytes.length > NOTES_BYTES_MAX) throw corrupt(`they are ${bytes.length} bytes long`);
   let document: { checksum?: unknown; notes?: unknown; snapshot?: unknown } | null;
   try {
@@ -59,5 +68,8 @@ export async function writeNotesFile(layout: Layout, id: string, notes: Notes): 
   const parsed = parseNotes(kept);
   if ('issue' in parsed)
     throw cannot('INVALID_PARAMS', 'write notes of snapshot', id, parsed.issue);
-  await publishFile(layout, notesPath(layout, id), encode(id, kept));
+  const { keys } = layout;
+  const plain = encode(id, kept);
+  const bytes = keys === null ? plain : sealDocument(keys, 'notes', id, plain);
+  await publishFile(layout, notesPath(layout, id), bytes);
 }

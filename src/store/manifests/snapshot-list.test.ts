@@ -27,7 +27,10 @@ async function publish(count: number): Promise<void> {
   await writer.close();
   ids = Array.from({ length: count }, (_, index) => {
     const capturedAt = new Date(Date.UTC(2027, 0, 1) + index * 1000).toISOString();
-    const { id, bytes } = encodeManifest(manifestOf(tree, statistics, { capturedAt }));
+    const { id, bytes } = encodeManifest(
+      layoutOf(path),
+      manifestOf(tree, statistics, { capturedAt }),
+    );
     writeFileSync(join(path, 'snapshots', `${id}.json`), bytes);
     return id;
   }).reverse();

@@ -7,7 +7,7 @@ import { EMPTY_NOTES, isRegular, type Notes } from './manifest.ts';
 import { readManifestFileSync } from './manifest-file.ts';
 import { newestFirst } from './newest-first.ts';
 import { NotesCache } from './notes-cache.ts';
-import { type FixedSummary, summarise, withNotes } from './summary.ts';
+import { decodeSummary, type FixedSummary, summarise, withNotes } from './summary.ts';
 
 const PREFIX_DIGITS_MIN = 4;
 
@@ -120,7 +120,9 @@ export class SnapshotList {
       return;
     }
     for (const [id, json] of summaries) {
-      if (!this.#known.has(id)) this.#known.set(id, JSON.parse(json) as FixedSummary);
+      if (this.#known.has(id)) continue;
+      const summary = decodeSummary(this.#layout, id, json);
+      if (summary !== null) this.#known.set(id, summary);
     }
   }
 

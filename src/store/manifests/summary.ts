@@ -1,4 +1,6 @@
 import { shortId } from '../../kernel/ids.ts';
+import { openText, sealText } from '../encryption/sealed-document.ts';
+import type { Layout } from '../layout.ts';
 import type { SnapshotSummary } from '../store.ts';
 import { isGood, type Manifest, type Notes } from './manifest.ts';
 
@@ -25,6 +27,26 @@ export function summarise(id: string, manifest: Manifest): FixedSummary {
     databases: manifest.statistics.databases,
     good: isGood(manifest),
   };
+}
+
+/** As it stands in the catalog: JSON, sealed where the repository is encrypted, since it names what it is of. */
+export function encodeSummary({ keys }: Pick<Layout, 'keys'>, summary: FixedSummary): string {
+  const json = JSON.stringify(summary);
+  return keys === null ? json : sealText(keys, 'summary', summary.id, Buffer.from(json));
+}
+
+/** Null where it is not what was put there: the manifest says the same. */
+export function decodeSummary(
+  { keys }: Pick<Layout, 'keys'>,
+  id: string,
+  text: string,
+): FixedSummary | null {
+  if (keys === null) return JSON.parse(text) as FixedSummary;
+  try {
+    return JSON.parse(openText(keys, 'summary', id, text).toString('utf8')) as FixedSummary;
+  } catch {
+    return null;
+  }
 }
 
 /** `notes` is null where they are damaged: the snapshot then counts as pinned, so that no policy removes it. */

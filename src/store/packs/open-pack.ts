@@ -1,6 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { PACK_BYTES_TARGET, PACK_RECORDS_TARGET } from '../format/bounds.ts';
-import { encodePackEnd, encodePackHeader, type PackEntry } from '../format/pack-layout.ts';
+import {
+  encodePackEnd,
+  encodePackHeader,
+  type PackEntry,
+  type PackOwner,
+} from '../format/pack-layout.ts';
 import { encodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
 
 const FIRST_BYTES = 64 * 1024;
@@ -10,6 +15,7 @@ const USUAL_BYTES_MAX = PACK_BYTES_TARGET + 2 * 1024 * 1024;
 /** A pack being filled, in memory: up to PACK_BYTES_TARGET or PACK_RECORDS_TARGET. */
 export class OpenPack {
   readonly entries: PackEntry[] = [];
+  readonly #owner: PackOwner;
   readonly #header: Buffer;
   readonly #indexes = new Map<string, number>();
   readonly #hash: Hash = createHash('sha256');
@@ -18,9 +24,10 @@ export class OpenPack {
   #bytes: number;
 
   /** `memory`: of a pack that is done with. */
-  constructor(repositoryId: string, memory: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)) {
+  constructor(owner: PackOwner, memory: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)) {
+    this.#owner = owner;
     this.#memory = memory;
-    this.#header = encodePackHeader(repositoryId);
+    this.#header = encodePackHeader(owner);
     this.#header.copy(this.#memory);
     this.#hash.update(this.#header);
     this.#bytes = this.#header.length;
@@ -61,7 +68,7 @@ export class OpenPack {
 
   /** The whole file, and its name. Nothing may be appended afterwards. */
   finish(): { name: string; whole: Buffer } {
-    const end = encodePackEnd(this.#header, this.entries);
+    const end = encodePackEnd(this.#owner, this.#header, this.entries);
     const name = this.#hash.copy().update(end).digest('hex');
     this.#reserve(this.#bytes + end.length);
     end.copy(this.#memory, this.#bytes);

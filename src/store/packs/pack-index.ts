@@ -6,6 +6,7 @@ import {
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   type PackEntry,
+  type PackOwner,
 } from '../format/pack-layout.ts';
 import {
   decodeRecordHeader,
@@ -15,18 +16,18 @@ import {
 } from '../format/record.ts';
 
 /** The index of a pack held in memory, or null where header, footer or trailer are damaged. */
-export function packIndexOf(repositoryId: string, pack: Buffer): PackEntry[] | null {
+export function packIndexOf(owner: PackOwner, pack: Buffer): PackEntry[] | null {
   if (pack.length < PACK_HEADER_BYTES + PACK_TRAILER_BYTES) return null;
   const trailer = pack.subarray(pack.length - PACK_TRAILER_BYTES);
   const end = decodePackTrailer(trailer, pack.length);
   if (end === null) return null;
   const footer = pack.subarray(end.footerOffset, end.footerOffset + end.footerBytes);
-  return decodePackIndex(repositoryId, pack.subarray(0, PACK_HEADER_BYTES), footer, trailer, end);
+  return decodePackIndex(owner, pack.subarray(0, PACK_HEADER_BYTES), footer, trailer, end);
 }
 
 /** The index of a pack file, without reading its records; null where it is damaged. */
 export async function readPackIndex(
-  repositoryId: string,
+  owner: PackOwner,
   path: string,
 ): Promise<{ entries: PackEntry[] | null; bytes: number }> {
   const handle = await open(path, 'r');
@@ -40,7 +41,7 @@ export async function readPackIndex(
     const header = await readAt(handle, 0, PACK_HEADER_BYTES);
     const footer = await readAt(handle, end.footerOffset, end.footerBytes);
     if (header === null || footer === null) return { entries: null, bytes };
-    return { entries: decodePackIndex(repositoryId, header, footer, trailer, end), bytes };
+    return { entries: decodePackIndex(owner, header, footer, trailer, end), bytes };
   } finally {
     await handle.close();
   }

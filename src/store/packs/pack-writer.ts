@@ -6,6 +6,7 @@ import { makeDirectory, renameDurably, syncFile } from '../../files/durable.ts';
 import { durableStep } from '../../files/durable-steps.ts';
 import { cannot } from '../../kernel/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { PackOwner } from '../format/pack-layout.ts';
 import type { RecordFields } from '../format/record.ts';
 import { type Layout, packDirectory, packPath } from '../layout.ts';
 import { OpenPack } from './open-pack.ts';
@@ -13,7 +14,7 @@ import { verifyPackFile } from './verify-pack-file.ts';
 
 export interface PackWriterOptions {
   readonly layout: Layout;
-  readonly repositoryId: string;
+  readonly owner: PackOwner;
   readonly catalog: Catalog;
   /** Whether a full record is decoded again before its pack gets its name; deltas always are. */
   readonly verifies: (fields: RecordFields) => boolean;
@@ -43,7 +44,7 @@ export class PackWriter {
 
   constructor(options: PackWriterOptions) {
     this.#options = options;
-    this.#open = new OpenPack(options.repositoryId);
+    this.#open = new OpenPack(options.owner);
   }
 
   has(id: string): boolean {
@@ -91,7 +92,7 @@ export class PackWriter {
 
   #handOver(): void {
     const full = this.#open;
-    this.#open = new OpenPack(this.#options.repositoryId, this.#spare ?? undefined);
+    this.#open = new OpenPack(this.#options.owner, this.#spare ?? undefined);
     this.#spare = null;
     this.#room = this.#sealing;
     this.#sealing = this.#sealing.then(async () => {
@@ -110,7 +111,7 @@ export class PackWriter {
 
   /** docs/format.md, order of writes, 1 and 2. */
   async #seal(pack: OpenPack): Promise<void> {
-    const { layout, repositoryId, catalog, verifies, verify } = this.#options;
+    const { layout, owner, catalog, verifies, verify } = this.#options;
     const { name, whole } = pack.finish();
     const temporary = join(layout.temporary, `${randomBytes(8).toString('hex')}.pack`);
     const handle = await open(temporary, 'wx', 0o600);
@@ -123,7 +124,7 @@ export class PackWriter {
     await verifyPackFile(temporary, {
       name,
       entries: pack.entries,
-      repositoryId,
+      owner,
       verifies,
       verify,
     });

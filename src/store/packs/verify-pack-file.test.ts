@@ -27,13 +27,13 @@ beforeEach(async () => {
   const layout = layoutOf(repository.path);
   path = packPath(layout, (await listPacks(layout))[0]!);
   const reader = await openReader(repository.path);
-  const repositoryId = reader.repositoryId;
+  const owner = { repositoryId: reader.repositoryId, packKey: null };
   reader.close();
   decoded = 0;
   expected = {
     name: basename(path, '.pack'),
-    entries: packIndexOf(repositoryId, await readFile(path))!,
-    repositoryId,
+    entries: packIndexOf(owner, await readFile(path))!,
+    owner,
     verifies: () => true,
     verify: async () => {
       decoded += 1;

@@ -1,5 +1,5 @@
 import { cannot } from '../../kernel/errors.ts';
-import type { PackEntry } from '../format/pack-layout.ts';
+import type { PackEntry, PackOwner } from '../format/pack-layout.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
 import { bytePool } from '../threads/byte-pool.ts';
 import { inParallel } from '../threads/in-parallel.ts';
@@ -11,7 +11,7 @@ const RECORDS_AT_ONCE = 32;
 export interface ExpectedPack {
   readonly name: string;
   readonly entries: readonly PackEntry[];
-  readonly repositoryId: string;
+  readonly owner: PackOwner;
   readonly verifies: (fields: RecordFields) => boolean;
   readonly verify: (record: { fields: RecordFields; stored: Buffer }) => Promise<void>;
 }
@@ -24,7 +24,7 @@ export interface ExpectedPack {
 export async function verifyPackFile(path: string, expected: ExpectedPack): Promise<void> {
   await withPackBytes(path, async (pack) => {
     const hashing = bytePool().run({ kind: 'hash', bytes: pack });
-    const entries = packIndexOf(expected.repositoryId, pack);
+    const entries = packIndexOf(expected.owner, pack);
     if ((await hashing).id !== expected.name || entries?.length !== expected.entries.length) {
       throw refused(path, 'what was read back is not what was written');
     }

@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { HoldfastError } from '../../kernel/errors.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { listPacks } from '../catalog/load-packs.ts';
-import { readDescriptor } from '../format/read-descriptor.ts';
-import { layoutOf } from '../layout.ts';
+import type { KeyMaterial } from '../encryption/key-material.ts';
+import { openLayout } from '../encryption/unlock.ts';
 import { readManifestFile } from '../manifests/manifest-file.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
 import type { ReconcileReport } from './reconcile.ts';
@@ -12,9 +12,11 @@ import type { ReconcileReport } from './reconcile.ts';
  * What the next writer would put right, told without a lock and without changing anything. Whether a pack is torn
  * only its adoption tells, so that `packsTorn` stays empty here.
  */
-export async function planReconcile(path: string): Promise<ReconcileReport> {
-  const layout = layoutOf(path);
-  const { id } = await readDescriptor(layout);
+export async function planReconcile(
+  path: string,
+  key: KeyMaterial | null = null,
+): Promise<ReconcileReport> {
+  const { layout, repositoryId: id } = await openLayout(path, key);
   const catalog = openIfUsable(layout.catalog, id);
   try {
     const knownPacks = new Set(catalog?.packs().map(({ name }) => name));

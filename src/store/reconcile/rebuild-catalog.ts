@@ -1,8 +1,8 @@
 import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import type { Clock } from '../../kernel/clock.ts';
-import { readDescriptor } from '../format/read-descriptor.ts';
-import { layoutOf } from '../layout.ts';
+import type { KeyMaterial } from '../encryption/key-material.ts';
+import { openLayout } from '../encryption/unlock.ts';
 import { type ReconcileReport, reconcile } from './reconcile.ts';
 
 export interface RebuildReport {
@@ -16,15 +16,14 @@ const LOCK_WAIT_MS = 10_000;
 
 /**
  * Throws the catalog away and reads it again from packs and manifests, as the only writer.
- * @throws REPO_LOCKED, REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT
+ * @throws REPO_LOCKED, REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, KEY_REQUIRED, KEY_WRONG
  */
 export async function rebuildCatalog(
   path: string,
-  options: { clock: Clock },
+  options: { readonly clock: Clock; readonly key?: KeyMaterial | null },
   activity: Activity,
 ): Promise<RebuildReport> {
-  const layout = layoutOf(path);
-  const { id } = await readDescriptor(layout);
+  const { layout, repositoryId: id } = await openLayout(path, options.key ?? null);
   const { signal } = activity;
   const lock = await acquireExclusiveLock(layout.lock, {
     purpose: 'rebuild catalog',

@@ -6,8 +6,9 @@ import { listPacks, loadPacks, type ReadIndex } from '../catalog/load-packs.ts';
 import { type Layout, packPath } from '../layout.ts';
 import { readManifestFile } from '../manifests/manifest-file.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
-import { summarise } from '../manifests/summary.ts';
+import { encodeSummary, summarise } from '../manifests/summary.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
+import { packOwner } from '../packs/pack-owner.ts';
 import { finishRemovals } from '../removal/finish-removals.ts';
 import { cleanTemporary } from './clean-temporary.ts';
 import { openCatalog, replaceCatalog } from './open-catalog.ts';
@@ -123,7 +124,7 @@ async function lengthOf(path: string): Promise<number | null> {
 const footerReader =
   (layout: Layout, repositoryId: string): ReadIndex =>
   (name) =>
-    readPackIndex(repositoryId, packPath(layout, name));
+    readPackIndex(packOwner(layout, repositoryId), packPath(layout, name));
 
 /** Packs of an interrupted writer are few: they are hashed whole before anything relies on them. */
 const wholeReader =
@@ -131,7 +132,10 @@ const wholeReader =
   async (name) => {
     const pack = await readFile(packPath(layout, name));
     const intact = createHash('sha256').update(pack).digest('hex') === name;
-    return { entries: intact ? packIndexOf(repositoryId, pack) : null, bytes: pack.length };
+    return {
+      entries: intact ? packIndexOf(packOwner(layout, repositoryId), pack) : null,
+      bytes: pack.length,
+    };
   };
 
 async function reconcileSnapshots(
@@ -145,7 +149,10 @@ async function reconcileSnapshots(
   for (const id of present) {
     if (known.has(id)) continue;
     try {
-      catalog.putSnapshot(id, JSON.stringify(summarise(id, await readManifestFile(layout, id))));
+      catalog.putSnapshot(
+        id,
+        encodeSummary(layout, summarise(id, await readManifestFile(layout, id))),
+      );
       snapshotsAdopted.push(id);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;

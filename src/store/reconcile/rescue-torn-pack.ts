@@ -7,6 +7,7 @@ import { PACK_BYTES_MAX } from '../format/bounds.ts';
 import { type Layout, packPath } from '../layout.ts';
 import { PackFiles } from '../packs/pack-files.ts';
 import { scanPack } from '../packs/pack-index.ts';
+import { packOwner } from '../packs/pack-owner.ts';
 import { PackWriter } from '../packs/pack-writer.ts';
 import { setAside } from './open-catalog.ts';
 
@@ -27,12 +28,12 @@ export async function rescueTornPack(
   const index = ObjectIndex.over(catalog, layout, repositoryId);
   const packs: PackWriter = new PackWriter({
     layout,
-    repositoryId,
+    owner: packOwner(layout, repositoryId),
     catalog,
     verifies: () => true,
     verify: (record) => reader.verify(record),
   });
-  const reader = new ObjectReader(index, files, {
+  const reader = new ObjectReader(index, files, layout.keys, {
     pendingRecord: (id) => packs.pendingRecord(id),
     pendingPlain: () => null,
   });

@@ -7,7 +7,11 @@ import {
 import { quietActivity } from '../../kernel/activity.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { initRepository, openWriter, pruneRepository, rebuildCatalog } from '../repository.ts';
+import { ENCRYPTED_VARIABLE, testKey } from './encrypted-repository.ts';
 import { fileEntry, manifestOf, sourceOf } from './manifests.ts';
+
+/** Set where the repository is encrypted. */
+const key = process.env[ENCRYPTED_VARIABLE] === '1' ? testKey : null;
 
 /**
  * Run in a process of its own, which a test ends at a durable step:
@@ -19,8 +23,9 @@ async function main([scenario, path, image]: string[]): Promise<number> {
     if (moment === 'after') steps += 1;
   });
   armKillSwitch(process.env[KILL_AT_STEP_VARIABLE]);
-  if (scenario === 'init') await initRepository(path!, { clock: systemClock });
-  if (scenario === 'rebuild') await rebuildCatalog(path!, { clock: systemClock }, quietActivity());
+  if (scenario === 'init') await initRepository(path!, { clock: systemClock, key });
+  if (scenario === 'rebuild')
+    await rebuildCatalog(path!, { clock: systemClock, key }, quietActivity());
   if (scenario === 'commit') await commit(path!, await readFile(image!));
   if (scenario === 'remove') await removeAndPrune(path!);
   return steps;
@@ -33,12 +38,13 @@ async function removeAndPrune(path: string): Promise<void> {
     verifyWrites: 'all',
     clock: systemClock,
     lockWaitMs: 10_000,
+    key,
     purpose: 'remove scenario',
   });
   const snapshots = writer.reader.listSnapshots();
   if (snapshots.length > 2) await writer.removeSnapshots([snapshots.at(-1)!.id]);
   await writer.close();
-  const limits = { graceMs: 0, unusedShare: 0.1, dryRun: false, lockWaitMs: 10_000 };
+  const limits = { key, graceMs: 0, unusedShare: 0.1, dryRun: false, lockWaitMs: 10_000 };
   await pruneRepository(path, { clock: systemClock, ...limits }, quietActivity());
 }
 
@@ -49,6 +55,7 @@ async function commit(path: string, image: Buffer): Promise<void> {
     verifyWrites: 'all',
     clock: systemClock,
     lockWaitMs: 10_000,
+    key,
     purpose: 'commit scenario',
   });
   const { reader } = writer;

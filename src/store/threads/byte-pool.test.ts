@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recordKeyOf } from '../encryption/record-seal.ts';
+import { deriveKeys } from '../encryption/repository-keys.ts';
+import { objectId } from '../format/object-id.ts';
 import { noiseBytes, rowBytes, scratchFolder } from '../testing/scratch-repository.ts';
 import { BytePool } from './byte-pool.ts';
-import { type ByteResult, type ByteTask, performTask } from './byte-task.ts';
+import { type ByteResult, type ByteTask, performTask, type Sealing } from './byte-task.ts';
 import { inParallel } from './in-parallel.ts';
 
 let folder: Awaited<ReturnType<typeof scratchFolder>>;
@@ -47,6 +50,13 @@ function shown({ bytes, codec, id }: ByteResult): string {
   return `${codec} ${id} ${bytes === null ? null : sha256(bytes)}`;
 }
 
+/** As the writer does where it must know the compressed size first. */
+async function sealLater(pool: BytePool, plain: Buffer, seal: Sealing): Promise<ByteResult> {
+  const { bytes, codec } = await pool.run({ kind: 'compress', codec: 'brotli', bytes: plain });
+  const plainBytes = plain.length;
+  return pool.run({ kind: 'seal', codec, bytes: bytes ?? plain, plainBytes, seal });
+}
+
 const alone = (task: ByteTask): string => shown(performTask(task));
 
 async function runAll(pool: BytePool, tasks: readonly ByteTask[]): Promise<string[]> {
@@ -81,6 +91,52 @@ describe('BytePool', () => {
     const hashed = await pool.run({ kind: 'hash', bytes: shared });
     expect(pool.threads).toBeGreaterThan(0);
     expect(hashed.id).toBe(sha256(shared));
+  });
+
+  it('seals and opens records, in shared memory too, under the ids of their repository; a changed one is an error', async () => {
+    const pool = new BytePool(entry);
+    const keys = deriveKeys(Buffer.alloc(32, 4), '01936c3e-1111-7222-8333-444455556666');
+    const key = recordKeyOf(keys);
+    const plains = chunks();
+    const ids = plains.map((plain) => objectId(plain, keys.objectIds));
+    const opened: ByteTask[] = [];
+    await inParallel(plains.entries(), 48, async ([index, plain]) => {
+      const record = { id: ids[index]!, base: null, kind: 'chunk' } as const;
+      const seal = { key, record };
+      const task = (['brotli', 'none'] as const)[index % 2]!;
+      const sealed =
+        index % 3 === 0
+          ? await sealLater(pool, plain, seal)
+          : await pool.run({ kind: 'compress', codec: task, bytes: plain, seal });
+      const bytes = Buffer.from(new SharedArrayBuffer(sealed.bytes!.length));
+      sealed.bytes!.copy(bytes);
+      const fields = {
+        ...record,
+        codec: sealed.codec,
+        plainBytes: plain.length,
+        storedBytes: bytes.length,
+        encrypted: true,
+      };
+      opened[index] = {
+        kind: 'decode',
+        codec: sealed.codec,
+        bytes: index % 2 === 0 ? bytes : Buffer.from(bytes),
+        plainBytes: plain.length,
+        wanted: (['both', 'id', 'plain'] as const)[index % 3]!,
+        idKey: keys.objectIds,
+        opening: { key, fields },
+      };
+    });
+    expect(pool.threads).toBeGreaterThan(0);
+    const expected = plains.map((plain, index) => {
+      const id = index % 3 === 2 ? null : ids[index]!;
+      return shown({ codec: 'none', id, bytes: index % 3 === 1 ? null : plain });
+    });
+    expect(await runAll(pool, opened)).toEqual(expected);
+    opened[5]!.bytes[30]! ^= 1;
+    const [bad, good] = await runAll(pool, [opened[5]!, opened[6]!]);
+    expect(bad).toMatch(/^failed: Cannot open/);
+    expect(good).toBe(expected[6]);
   });
 
   it('a record that does not decode is an error of its own, and stops nothing else', async () => {

@@ -1,7 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
 import { ByteLane, type QueuedTask } from './byte-lane.ts';
-import { type ByteResult, type ByteTask, performTask, workBytes } from './byte-task.ts';
+import {
+  type ByteResult,
+  type ByteTask,
+  performTask,
+  resultBytesMax,
+  workBytes,
+} from './byte-task.ts';
 import { letGo } from './let-go.ts';
 
 /** Work done on the calling thread before others are started: a small job is over sooner than they are up. */
@@ -76,10 +82,12 @@ export class BytePool {
   }
 }
 
-const isNothing = (task: ByteTask): boolean => task.kind === 'compress' && task.codec === 'none';
+const isNothing = (task: ByteTask): boolean =>
+  task.kind === 'compress' && task.codec === 'none' && task.seal === undefined;
 
 const fits = (task: ByteTask): boolean =>
-  task.bytes.buffer instanceof SharedArrayBuffer || task.bytes.length <= OBJECT_BYTES_MAX;
+  (task.bytes.buffer instanceof SharedArrayBuffer || task.bytes.length <= OBJECT_BYTES_MAX) &&
+  resultBytesMax(task) <= OBJECT_BYTES_MAX;
 
 let pool = new BytePool(null);
 

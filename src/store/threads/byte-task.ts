@@ -1,15 +1,34 @@
 import { hash } from 'node:crypto';
+import { openRecord, type RecordKey, sealedFields, sealRecord } from '../encryption/record-seal.ts';
+import { SEALED_EXTRA_BYTES } from '../format/bounds.ts';
 import { compress, decompress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
-import type { RecordCodec } from '../format/record.ts';
+import type { RecordCodec, RecordFields } from '../format/record.ts';
 
 /** Work on bytes alone: no files, no state, the same result wherever it is done. */
-export type ByteTask = CompressTask | DecodeTask | HashTask;
+export type ByteTask = CompressTask | SealTask | DecodeTask | HashTask;
 
 export interface CompressTask {
   readonly kind: 'compress';
   readonly codec: RecordCodec;
   readonly bytes: Buffer;
+  /** Seals what it was compressed to, where it is known what record it becomes. */
+  readonly seal?: Sealing;
+}
+
+export interface Sealing {
+  readonly key: RecordKey;
+  /** What the record says of itself, codec and lengths apart. */
+  readonly record: Pick<RecordFields, 'id' | 'base' | 'kind'>;
+}
+
+/** Seals what was compressed before. */
+export interface SealTask {
+  readonly kind: 'seal';
+  readonly codec: RecordCodec;
+  readonly bytes: Buffer;
+  readonly plainBytes: number;
+  readonly seal: Sealing;
 }
 
 export interface DecodeTask {
@@ -19,6 +38,15 @@ export interface DecodeTask {
   readonly plainBytes: number;
   /** `plain`: the plaintext; `id`: its object id alone; `both`. */
   readonly wanted: 'plain' | 'id' | 'both';
+  /** The key of object ids, where the repository is encrypted. */
+  readonly idKey?: Uint8Array | null;
+  /** How `bytes` are opened before they are decoded; null: they are not sealed. */
+  readonly opening?: Opening | null;
+}
+
+export interface Opening {
+  readonly key: RecordKey;
+  readonly fields: RecordFields;
 }
 
 /** SHA-256 of all bytes. */
@@ -43,22 +71,42 @@ export function performTask(task: ByteTask): ByteResult {
       return { bytes: null, codec: 'none', id: hash('sha256', task.bytes, 'hex') };
     case 'compress': {
       const { codec, stored } = compress(task.codec, task.bytes);
+      if (task.seal !== undefined) return sealed(task.seal, codec, stored, task.bytes.length);
       return { bytes: stored === task.bytes ? null : stored, codec, id: null };
     }
+    case 'seal':
+      return sealed(task.seal, task.codec, task.bytes, task.plainBytes);
     case 'decode': {
-      const plain = decompress(task.codec, task.bytes, task.plainBytes);
-      const id = task.wanted === 'plain' ? null : objectId(plain);
+      const { opening, idKey = null } = task;
+      const stored = opening ? openRecord(opening.key, opening.fields, task.bytes) : task.bytes;
+      const plain = decompress(task.codec, stored, task.plainBytes);
+      const id = task.wanted === 'plain' ? null : objectId(plain, idKey);
       const isNew = plain !== task.bytes && task.wanted !== 'id';
       return { bytes: isNew ? plain : null, codec: 'none', id };
     }
   }
 }
 
+function sealed(
+  { key, record }: Sealing,
+  codec: RecordCodec,
+  stored: Buffer,
+  plainBytes: number,
+): ByteResult {
+  const storedBytes = stored.length;
+  const fields = sealedFields({ ...record, codec, plainBytes, storedBytes, encrypted: true });
+  return { bytes: sealRecord(key, fields, stored), codec, id: null };
+}
+
 /** The most that a task's result may be long, where it is not null. */
 export function resultBytesMax(task: ByteTask): number {
-  if (task.kind === 'compress') return task.codec === 'none' ? 0 : task.bytes.length;
-  if (task.kind === 'hash' || task.wanted === 'id' || task.codec === 'none') return 0;
-  return task.plainBytes;
+  if (task.kind === 'seal') return task.bytes.length + SEALED_EXTRA_BYTES;
+  if (task.kind === 'compress') {
+    if (task.seal !== undefined) return task.bytes.length + SEALED_EXTRA_BYTES;
+    return task.codec === 'none' ? 0 : task.bytes.length;
+  }
+  if (task.kind === 'hash' || task.wanted === 'id') return 0;
+  return task.codec === 'none' && !task.opening ? 0 : task.plainBytes;
 }
 
 /** How much work it is, in bytes of plaintext. */

@@ -62,7 +62,7 @@ async function putTree(
       : `{"segments":[${list}],"type":"segments"}`,
   );
   // What an already stored tree needs was stored before it.
-  if (!objects.has(objectId(plain))) assertStored(objects, items);
+  if (!objects.has(objectId(plain, objects.idKey))) assertStored(objects, items);
   const first = items[0]?.name ?? '';
   return objects.put('tree', plain, () => predecessors.find(type, first));
 }
