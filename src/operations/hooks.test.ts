@@ -15,7 +15,7 @@ import { openReader } from '../store/repository.ts';
 import { backup } from './backup.ts';
 import { hook } from './hook.ts';
 import { plugin } from './plugin.ts';
-import { restore } from './restore.ts';
+import { restore } from './restore/restore.ts';
 
 let directory: string;
 let data: string;

@@ -6,11 +6,11 @@ import { resumeSwaps } from '../files/swap/swap.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { forgetApplied } from '../restore/pending-restore.ts';
 import { planReconcile } from '../store/repository.ts';
-import { endInterruptedMigrations } from './migrate-staged.ts';
+import { endInterruptedMigrations } from './migrate/migrate-staged.ts';
 import type { Operation, OperationContext } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
 import { repositoryKey } from './repository-key.ts';
-import { startLeftServices } from './restore-service.ts';
+import { startLeftServices } from './restore/service.ts';
 
 /** Scratch of jobs that ended with their process. Only one worker runs while this one does. */
 async function removeLeftoverScratch({ scratchDirectory }: OperationContext): Promise<string[]> {

@@ -14,8 +14,8 @@ import {
 import { SnapshotDatabases } from '../recovery/snapshot-databases.ts';
 import { openReader, unlockRepository } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
+import { tellOfOlderVersions } from './migrate/recovered-versions.ts';
 import { type Operation, type OperationContext, requireSource } from './operation.ts';
-import { tellOfOlderVersions } from './recovered-versions.ts';
 import { repositoryKey } from './repository-key.ts';
 
 const parameters = z.strictObject({

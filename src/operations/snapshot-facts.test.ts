@@ -16,7 +16,7 @@ import { deleteSnapshots } from './delete.ts';
 import { drill } from './drill.ts';
 import type { OperationContext } from './operation.ts';
 import { recover } from './recover.ts';
-import { restore } from './restore.ts';
+import { restore } from './restore/restore.ts';
 import { verify } from './verify.ts';
 import { TOOL_VERSION } from './version.ts';
 

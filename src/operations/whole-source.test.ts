@@ -15,7 +15,7 @@ import { openReader } from '../store/repository.ts';
 import type { SnapshotSummary, StoreReader } from '../store/store.ts';
 import { backup } from './backup.ts';
 import type { OperationContext } from './operation.ts';
-import { restore } from './restore.ts';
+import { restore } from './restore/restore.ts';
 
 /** An application with a log of events, messages, a database, patterns of configuration and a plugin. */
 

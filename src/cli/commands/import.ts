@@ -49,7 +49,7 @@ export const run: CommandRun<ImportOptions> = async (context, [file], options) =
   }
   if (to !== undefined) return importAside(context, options, from, resolve(to));
   const what = { from, sourceId: sourceId! };
-  const { formatOf } = await import('../../operations/import-format.ts');
+  const { formatOf } = await import('../../operations/import/format.ts');
   const format = await formatOf(from);
   if (format === 'archive') return importSnapshot(context, options, what);
   if (options.inPlace === true || options.under !== undefined) {

@@ -9,7 +9,7 @@ import { MigrationHistory } from '../../migrations/migration-history.ts';
 import type { MigrationRow } from '../../migrations/migration-row.ts';
 import { migrationSettings, ORDER_STEPS, writeSteps } from '../../migrations/testing/step-files.ts';
 import { Workbench } from '../../recovery/testing/workbench.ts';
-import { migrate } from '../migrate.ts';
+import { migrate } from '../migrate/migrate.ts';
 import type { OperationContext } from '../operation.ts';
 
 /** A source with migrations for its only database. */
