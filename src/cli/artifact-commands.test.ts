@@ -1,28 +1,10 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { EXIT } from './exit-codes.ts';
-import { type LineOptions, runLine } from './testing/run-line.ts';
-import {
-  followScript,
-  type ScriptedDaemon,
-  scriptedJob,
-  startScriptedDaemon,
-} from './testing/scripted-daemon.ts';
+import { runLine } from './testing/run-line.ts';
+import { followScript, scriptedJob } from './testing/scripted-daemon.ts';
+import { scriptedLines } from './testing/scripted-lines.ts';
 
-let daemon: ScriptedDaemon | null = null;
-
-afterEach(async () => {
-  await daemon?.stop();
-  daemon = null;
-});
-
-async function withScript(script: Parameters<typeof startScriptedDaemon>[0]) {
-  daemon = await startScriptedDaemon(script);
-  const environment = { HOLDFAST_SOCKET: daemon.socketPath };
-  return {
-    calls: daemon.calls,
-    line: (argv: string[], options: LineOptions = {}) => runLine(argv, { environment, ...options }),
-  };
-}
+const withScript = scriptedLines();
 
 const REF = 'snapshots/20260102-030405-0123456789ab.snap';
 const MANIFEST = {

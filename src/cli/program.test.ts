@@ -1,28 +1,10 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { EXIT } from './exit-codes.ts';
 import { runLine } from './testing/run-line.ts';
-import {
-  type ScriptedDaemon,
-  scriptedJob,
-  startScriptedDaemon,
-} from './testing/scripted-daemon.ts';
+import { scriptedJob } from './testing/scripted-daemon.ts';
+import { scriptedLines } from './testing/scripted-lines.ts';
 
-let daemon: ScriptedDaemon | null = null;
-
-afterEach(async () => {
-  await daemon?.stop();
-  daemon = null;
-});
-
-async function withScript(script: Parameters<typeof startScriptedDaemon>[0]) {
-  daemon = await startScriptedDaemon(script);
-  const environment = { HOLDFAST_SOCKET: daemon.socketPath };
-  return {
-    calls: daemon.calls,
-    line: (argv: string[], options: Parameters<typeof runLine>[1] = {}) =>
-      runLine(argv, { environment, ...options }),
-  };
-}
+const withScript = scriptedLines();
 
 describe('usage errors', () => {
   it.each([
