@@ -20,8 +20,8 @@ import {
 } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { configure, project } from './running-daemon.mjs';
 import { makeShopDatabase } from './shop-database.mjs';
 
 const { values: options } = parseArgs({
@@ -31,7 +31,6 @@ const { values: options } = parseArgs({
   },
 });
 const megabytes = Number(options.megabytes);
-const project = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(project, 'bin/holdfast');
 const root = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
 
@@ -106,23 +105,7 @@ async function measure(size) {
   mkdirSync(data, { recursive: true });
   const app = join(data, 'app.db');
   makeShopDatabase(app, size);
-  const config = join(home, 'holdfast.json');
-  writeFileSync(
-    config,
-    JSON.stringify({
-      stateDirectory: join(home, 'state'),
-      repositoryDirectory: join(home, 'repository'),
-      socketPath: join(home, 'socket'),
-      sources: [
-        {
-          name: 'app',
-          roots: [{ class: 'data', path: data }],
-          watch: { enabled: false },
-          schedules: [],
-        },
-      ],
-    }),
-  );
+  const { config } = configure(home, [['app', data]]);
   const env = { HOLDFAST_CONFIG: config };
   const holdfast = (...args) => run(process.execPath, [bin, ...args], { env });
   await holdfast('backup');

@@ -7,8 +7,6 @@
  * are left out and named. The database is still, so that the peers, which copy files as they find them, copy a
  * consistent one: they are compared at what they are good at.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -20,10 +18,9 @@ import {
 } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Database from 'better-sqlite3';
+import { configure, project, run, startDaemon } from './running-daemon.mjs';
 import { makeShopDatabase } from './shop-database.mjs';
 
 const { values: options } = parseArgs({
@@ -35,22 +32,9 @@ const { values: options } = parseArgs({
 });
 const megabytes = Number(options.megabytes);
 const updates = Number(options.updates);
-const project = fileURLToPath(new URL('..', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
 const data = join(root, 'data');
 const databasePath = join(data, 'app.db');
-
-/** Runs a command to its end; returns its wall time in milliseconds and its output. */
-function run(program, args, env = {}) {
-  const start = performance.now();
-  const stdout = execFileSync(program, args, {
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    maxBuffer: 256 * 1024 * 1024,
-  });
-  return { ms: performance.now() - start, stdout };
-}
 
 function directoryBytes(path) {
   return readdirSync(path, { recursive: true }).reduce((sum, name) => {
@@ -75,46 +59,15 @@ function updateRows(rows, round) {
 
 /** Each contender: where its repository lies, and its five commands. */
 async function holdfast() {
-  const home = join(root, 'holdfast');
-  mkdirSync(home);
-  const config = join(home, 'holdfast.json');
-  writeFileSync(
-    config,
-    JSON.stringify({
-      stateDirectory: join(home, 'state'),
-      repositoryDirectory: join(home, 'repository'),
-      socketPath: join(home, 'socket'),
-      sources: [
-        {
-          name: 'app',
-          roots: [{ class: 'data', path: data }],
-          watch: { enabled: false },
-          schedules: [],
-        },
-      ],
-    }),
-  );
-  const env = { HOLDFAST_CONFIG: config };
-  const bin = join(project, 'bin/holdfast');
-  const daemon = spawn(process.execPath, [bin, 'daemon'], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: daemon.stdout });
-  await new Promise((resolve) => {
-    lines.on('line', (line) => JSON.parse(line).msg === 'ready' && resolve());
-  });
-  const command = (...args) => run(process.execPath, [bin, ...args], env);
+  const daemon = await startDaemon(configure(join(root, 'holdfast'), [['app', data]]));
+  const { command, repository, end } = daemon;
   return {
     name: 'Holdfast',
-    repository: join(home, 'repository'),
+    repository,
     snapshot: () => command('backup', '--wait', '--json'),
     restore: (target) => command('restore', 'latest', '--to', target, '--json'),
     check: () => command('check', '--read-data-subset', '100%', '--json'),
-    end: async () => {
-      daemon.kill('SIGTERM');
-      await once(daemon, 'exit');
-    },
+    end,
   };
 }
 
