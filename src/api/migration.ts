@@ -1,3 +1,4 @@
+import { onlySource } from '../config/choose-source.ts';
 import { isoTime } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import { MigrationHistory } from '../migrations/migration-history.ts';
@@ -16,7 +17,7 @@ function submitChange(
   { confirm, idempotencyKey, ...params }: Change,
   context: ApiContext,
 ) {
-  const source = findSource(context.settings, onlySource(params.sourceId, context));
+  const source = findSource(context.settings, params.sourceId ?? onlySource(context.settings).id);
   const isConfirmed = confirm === source.id || confirm === source.name;
   if (params.dryRun !== true && !isConfirmed) {
     const state = confirm === undefined ? 'it is not confirmed' : `"${confirm}" was confirmed`;
@@ -31,22 +32,6 @@ function submitChange(
     mutating: params.dryRun !== true,
     idempotencyKey,
   });
-}
-
-/** @throws INVALID_PARAMS when several could be meant */
-function onlySource(reference: string | undefined, { settings }: ApiContext): string {
-  const [only, ...others] = settings.sources;
-  if (reference !== undefined) return reference;
-  if (only !== undefined && others.length === 0) return only.id;
-  throw cannot(
-    'INVALID_PARAMS',
-    'choose a source',
-    '',
-    `${settings.sources.length} are configured`,
-    {
-      hint: 'Name one of them.',
-    },
-  );
 }
 
 type Look = ValidParams<'migration.status'> & { readonly target?: string | undefined };

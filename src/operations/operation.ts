@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { onlySource } from '../config/choose-source.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
 import type { JobKind } from '../jobs/job.ts';
 import type { Activity } from '../kernel/activity.ts';
@@ -35,18 +36,7 @@ export function requireSource(settings: Settings, reference: string): SourceSett
 
 /** The named source, or the only one. @throws INVALID_PARAMS when several could be meant */
 export function sourceOrOnly(settings: Settings, reference: string | undefined): SourceSettings {
-  if (reference !== undefined) return requireSource(settings, reference);
-  const [only, ...others] = settings.sources;
-  if (only !== undefined && others.length === 0) return only;
-  throw cannot(
-    'INVALID_PARAMS',
-    'choose a source',
-    '',
-    `${settings.sources.length} are configured`,
-    {
-      hint: 'Name one of them.',
-    },
-  );
+  return reference === undefined ? onlySource(settings) : requireSource(settings, reference);
 }
 
 /** Absolute paths that are never captured and never a restore's target: Holdfast's own. */
