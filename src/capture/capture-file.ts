@@ -89,8 +89,8 @@ async function captureSmallFile(
 }
 
 async function beginsAsDatabase(handle: FileHandle): Promise<boolean> {
-  const { bytesRead, buffer } = await readFrom(handle, 0, 16);
-  return bytesRead === 16 && isDatabaseHeader(buffer);
+  const start = Buffer.alloc(16);
+  return (await readFrom(handle, 0, start)) === 16 && isDatabaseHeader(start);
 }
 
 async function storeFile(
@@ -128,10 +128,11 @@ async function storeCopy(
     const copy = await open(join(directory, 'copy'), 'wx+', 0o600);
     try {
       const stat = await handle.stat({ bigint: true });
+      const block = Buffer.allocUnsafeSlow(COPY_BLOCK_BYTES);
       for (let at = 0; ; ) {
-        const { bytesRead, buffer } = await readFrom(handle, at, COPY_BLOCK_BYTES);
+        const bytesRead = await readFrom(handle, at, block);
         if (bytesRead === 0) break;
-        await copy.writeFile(buffer.subarray(0, bytesRead));
+        await copy.writeFile(block.subarray(0, bytesRead));
         at += bytesRead;
       }
       const { size } = await copy.stat();
@@ -170,31 +171,27 @@ class ReadFailure extends Error {}
 function fileSource(handle: FileHandle, bytes: number): ContentSource {
   return {
     bytes,
-    read: async (offset, lengthBytes) => {
-      const { bytesRead, buffer } = await readFrom(handle, offset, lengthBytes);
-      if (bytesRead < lengthBytes) throw new ShrunkFile();
-      return buffer;
+    read: async (offset, lengthBytes, into = Buffer.allocUnsafeSlow(lengthBytes)) => {
+      const bytes = into.subarray(0, lengthBytes);
+      if ((await readFrom(handle, offset, bytes)) < lengthBytes) throw new ShrunkFile();
+      return bytes;
     },
   };
 }
 
-async function readFrom(
-  handle: FileHandle,
-  offset: number,
-  lengthBytes: number,
-): Promise<{ bytesRead: number; buffer: Buffer }> {
-  const buffer = Buffer.allocUnsafeSlow(lengthBytes);
+/** Fills `bytes` from `offset`. @returns the bytes read: fewer only at the end of the file */
+async function readFrom(handle: FileHandle, offset: number, bytes: Buffer): Promise<number> {
   let bytesRead = 0;
-  while (bytesRead < lengthBytes) {
+  while (bytesRead < bytes.length) {
     const got = await handle
-      .read(buffer, bytesRead, lengthBytes - bytesRead, offset + bytesRead)
+      .read(bytes, bytesRead, bytes.length - bytesRead, offset + bytesRead)
       .catch((error: Error) => {
         throw new ReadFailure(error.message, { cause: error });
       });
     if (got.bytesRead === 0) break;
     bytesRead += got.bytesRead;
   }
-  return { bytesRead, buffer };
+  return bytesRead;
 }
 
 function fileEntry(

@@ -104,8 +104,8 @@ export class CaptureReport {
   metered(source: ContentSource): ContentSource {
     return {
       bytes: source.bytes,
-      read: async (offset, lengthBytes) => {
-        const bytes = await source.read(offset, lengthBytes);
+      read: async (offset, lengthBytes, into) => {
+        const bytes = await source.read(offset, lengthBytes, into);
         this.readBytes += bytes.length;
         this.#activity.progress({ bytesDone: this.totalBytes + offset + bytes.length });
         return bytes;

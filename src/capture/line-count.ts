@@ -36,8 +36,8 @@ export class LineCounter {
   counting(source: ContentSource): ContentSource {
     return {
       bytes: source.bytes,
-      read: async (offset, lengthBytes) => {
-        const bytes = await source.read(offset, lengthBytes);
+      read: async (offset, lengthBytes, into) => {
+        const bytes = await source.read(offset, lengthBytes, into);
         this.add(bytes);
         return bytes;
       },

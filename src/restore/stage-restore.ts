@@ -6,6 +6,7 @@ import { utimeSeconds } from '../files/entry-identity.ts';
 import { SIDECAR_SUFFIXES } from '../files/family-members.ts';
 import { ParallelWork } from '../files/parallel-work.ts';
 import type { SwapDirectory, SwapItem } from '../files/swap/swap.ts';
+import { SyncBatch } from '../files/sync-batch.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { cannot, systemCode } from '../kernel/errors.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';
@@ -16,7 +17,7 @@ import type { TreeEntry } from '../store/trees/tree-entry.ts';
 import { provenDatabases } from './proven-databases.ts';
 import type { PlannedEntry, RestorePlan, RestoreRequest } from './restore-request.ts';
 import { metadataOf } from './restored-metadata.ts';
-import { isSmall, stageSmallFile } from './stage-small-file.ts';
+import { isSmall, writeSmallFile } from './write-small-file.ts';
 
 /** A restore, extracted beside its target: everything that can fail slowly has been done. */
 export interface StagedRestore {
@@ -39,6 +40,8 @@ interface Stage {
   readonly proven: ReadonlySet<string>;
 }
 
+/** Read ahead of each other; larger ones are decoded on threads. */
+const SMALL_FILES_AT_ONCE = 32;
 /** Syncs that wait for the medium together are written by it together. */
 const SYNCS_AT_ONCE = 32;
 
@@ -183,7 +186,8 @@ class Staging {
   readonly #stage: Stage;
   readonly #stagingOf: (target: string) => Promise<string>;
   readonly #stagedDirectories = new Map<string, string>();
-  readonly #smallFiles = new ParallelWork(SYNCS_AT_ONCE);
+  readonly #smallFiles = new ParallelWork(SMALL_FILES_AT_ONCE);
+  readonly #smallSyncs = new SyncBatch();
   #filesDone = 0;
 
   constructor(stage: Stage, stagingOf: (target: string) => Promise<string>) {
@@ -200,9 +204,11 @@ class Staging {
         if (planned.type !== 'directory' || !planned.setsMetadata) await this.#add(planned);
       }
       await this.#smallFiles.settle();
+      await this.#smallSyncs.settle();
     } finally {
       // Nothing may write any more when the caller removes what was staged.
       await this.#smallFiles.idle();
+      await this.#smallSyncs.idle();
     }
   }
 
@@ -217,7 +223,7 @@ class Staging {
     if (entry.type === 'file' && isSmall(entry.content)) {
       const { reader, owners } = this.#stage;
       await this.#smallFiles.add(async () => {
-        await stageSmallFile(path, entry, reader, owners);
+        await this.#smallSyncs.add(await writeSmallFile(path, entry, reader, owners), path);
         this.#count(entry.content.bytes);
         this.#done();
       });

@@ -52,12 +52,18 @@ export class DatabaseImage {
     return this.#bytesRead;
   }
 
-  /** Exactly `lengthBytes` from `offset`; nobody changes the buffer afterwards. One read at a time. */
-  async read(offset: number, lengthBytes: number): Promise<Buffer> {
+  /**
+   * Exactly `lengthBytes` from `offset`, in `into` where whole pages are asked for, else in memory that nobody changes
+   * afterwards. One read at a time.
+   */
+  async read(offset: number, lengthBytes: number, into?: Buffer): Promise<Buffer> {
     if (offset < 0 || lengthBytes < 0 || offset + lengthBytes > this.bytes) {
       throw new RangeError(`No bytes ${offset}+${lengthBytes} in an image of ${this.bytes}`);
     }
-    const reading = this.#collect(offset, lengthBytes);
+    const reading =
+      into !== undefined && this.#arePages(offset, lengthBytes)
+        ? this.#fill(into.subarray(0, lengthBytes), offset)
+        : this.#collect(offset, lengthBytes);
     this.#reading = reading.catch(() => {});
     return reading;
   }
@@ -65,6 +71,17 @@ export class DatabaseImage {
   /** Resolves when no read is under way: before that, no descriptor may be closed. */
   async idle(): Promise<void> {
     await this.#reading;
+  }
+
+  #arePages(offset: number, lengthBytes: number): boolean {
+    const end = offset + lengthBytes;
+    return offset % STEP_BYTES === 0 && (end % STEP_BYTES === 0 || end === this.bytes);
+  }
+
+  async #fill(bytes: Buffer, start: number): Promise<Buffer> {
+    await this.#readMain(bytes, start);
+    this.#layOver(bytes, start);
+    return bytes;
   }
 
   async #collect(offset: number, lengthBytes: number): Promise<Buffer> {
@@ -88,9 +105,7 @@ export class DatabaseImage {
     const start = offset - (offset % STEP_BYTES);
     const steps = Math.ceil((offset + lengthBytes - start) / STEP_BYTES) * STEP_BYTES;
     const bytes = Buffer.allocUnsafeSlow(Math.min(steps, BLOCK_BYTES, this.bytes - start));
-    await this.#readMain(bytes, start);
-    this.#layOver(bytes, start);
-    this.#block = { offset: start, bytes };
+    this.#block = { offset: start, bytes: await this.#fill(bytes, start) };
     return this.#block;
   }
 

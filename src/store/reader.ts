@@ -1,6 +1,7 @@
 import { ObjectIndex } from './catalog/object-index.ts';
 import type { Content } from './chunks/content.ts';
 import { ObjectReader, type PendingObjects } from './chunks/object-reader.ts';
+import { readBlocksOf } from './chunks/read-blocks.ts';
 import { readContentOf } from './chunks/read-content.ts';
 import { chunkIdsOf } from './chunks/walk-content.ts';
 import type { Layout } from './layout.ts';
@@ -27,6 +28,7 @@ export class RepositoryReader implements StoreReader {
   readonly #files: PackFiles;
   readonly #snapshots: SnapshotList;
   readonly #read = (id: string): Promise<Buffer> => this.objects.read(id);
+  readonly #readInto = (id: string, into: Buffer): Promise<Buffer> => this.objects.read(id, into);
 
   constructor(
     layout: Layout,
@@ -74,6 +76,10 @@ export class RepositoryReader implements StoreReader {
 
   readContent(content: Content): AsyncIterable<Buffer> {
     return readContentOf(content, this.#read);
+  }
+
+  readBlocks(content: Content): AsyncIterable<Buffer> {
+    return readBlocksOf(content, this.#read, this.#readInto);
   }
 
   chunkIds(content: Content): AsyncIterable<string> {

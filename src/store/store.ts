@@ -73,6 +73,8 @@ export interface StoreReader {
   findEntry(manifest: Manifest, logicalPath: string): Promise<TreeEntry>;
   /** Plaintext in order, each buffer hashed against its chunk id before it is handed out. @throws VERIFY_FAILED, REPO_CORRUPT */
   readContent(content: Content): AsyncIterable<Buffer>;
+  /** The same in larger pieces, each lent until the next one is asked for. */
+  readBlocks(content: Content): AsyncIterable<Buffer>;
   /** Ids of the data chunks in order, nodes unfolded. */
   chunkIds(content: Content): AsyncIterable<string>;
   /** One verified chunk of plaintext. */
@@ -86,8 +88,11 @@ export interface StoreReader {
 /** Random-access plaintext that a writer chunks; reads never overlap and go forward. */
 export interface ContentSource {
   readonly bytes: number;
-  /** Exactly `lengthBytes` from `offset`; the buffer must not be changed afterwards. */
-  read(offset: number, lengthBytes: number): Promise<Buffer> | Buffer;
+  /**
+   * Exactly `lengthBytes` from `offset`, in `into` where that is given and the source can, else in memory of its own,
+   * which must not be changed afterwards. `into` is at least as long.
+   */
+  read(offset: number, lengthBytes: number, into?: Buffer): Promise<Buffer> | Buffer;
   /** True where these bytes are known to be the parent's at the same place: they are then not read. @default never */
   isAsBefore?(offset: number, lengthBytes: number): boolean;
 }

@@ -3,11 +3,9 @@ import type { Activity } from '../../kernel/activity.ts';
 import type { StoreReader } from '../store.ts';
 import type { Content } from './content.ts';
 
-const BATCH_BYTES = 1024 * 1024;
-
 /**
  * Writes content to `handle` from offset 0, every chunk verified before it is written. Neither truncates nor
- * syncs: a new, empty file ends up exactly `content.bytes` long. `onBytes` hears of every batch written.
+ * syncs: a new, empty file ends up exactly `content.bytes` long. `onBytes` hears of every block written.
  * @throws VERIFY_FAILED, REPO_CORRUPT, system errors of the target
  */
 export async function extractContent(
@@ -18,35 +16,18 @@ export async function extractContent(
   onBytes: (bytes: number) => void = () => {},
 ): Promise<void> {
   let offset = 0;
-  let batch: Buffer[] = [];
-  let batchBytes = 0;
-  const flush = async (): Promise<void> => {
-    await writeAll(handle, batch, batchBytes, offset);
-    offset += batchBytes;
-    onBytes(batchBytes);
-    batch = [];
-    batchBytes = 0;
-  };
-  for await (const chunk of reader.readContent(content)) {
+  for await (const block of reader.readBlocks(content)) {
     activity.signal.throwIfAborted();
-    batch.push(chunk);
-    batchBytes += chunk.length;
-    if (batchBytes >= BATCH_BYTES) await flush();
+    await writeAll(handle, block, offset);
+    offset += block.length;
+    onBytes(block.length);
   }
-  if (batchBytes > 0) await flush();
 }
 
-async function writeAll(
-  handle: FileHandle,
-  parts: readonly Buffer[],
-  length: number,
-  offset: number,
-): Promise<void> {
-  let written = (await handle.writev(parts, offset)).bytesWritten;
-  if (written === length) return;
+async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
   // Cut short, as on a disk that fills up: the rest either goes through or says why not.
-  const bytes = Buffer.concat(parts, length);
-  while (written < length) {
+  for (let written = 0; written < bytes.length; ) {
+    const { length } = bytes;
     written += (await handle.write(bytes, written, length - written, offset + written))
       .bytesWritten;
   }

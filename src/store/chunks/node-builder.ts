@@ -19,9 +19,10 @@ export class NodeBuilder {
     this.#predecessors = predecessors;
   }
 
-  async addChunk(chunk: Buffer, id: string): Promise<void> {
+  /** `onUsed`: as of `ObjectWriter.put`. */
+  async addChunk(chunk: Buffer, id: string, onUsed: () => void): Promise<void> {
     const index = this.#levels[0]?.count ?? 0;
-    await this.#objects.put('chunk', chunk, this.#predecessor(0, index), id);
+    await this.#objects.put('chunk', chunk, this.#predecessor(0, index), { id, onUsed });
     await this.#push(0, id);
   }
 

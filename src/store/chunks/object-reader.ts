@@ -54,27 +54,30 @@ export class ObjectReader {
     this.#pending = pending;
   }
 
-  /** @throws REPO_CORRUPT when no pack holds it, VERIFY_FAILED when what is stored is not it */
-  async read(id: string): Promise<Buffer> {
+  /**
+   * `into`: memory that threads see, for an object of just that length; whatever else is read comes in its own.
+   * @throws REPO_CORRUPT when no pack holds it, VERIFY_FAILED when what is stored is not it
+   */
+  async read(id: string, into?: Buffer): Promise<Buffer> {
     const plain = this.#pending?.pendingPlain(id) ?? null;
     if (plain !== null) return plain;
     const pending = this.#pending?.pendingRecord(id) ?? null;
-    if (pending !== null) return this.decode(pending);
+    if (pending !== null) return this.decode(pending, into);
     const location = this.#index.find(id);
     if (location !== null) {
       try {
-        return await this.#readAt(id, location);
+        return await this.#readAt(id, location, into);
       } catch (error) {
         const moved = this.#index.find(id);
-        if (moved !== null && !sameLocation(location, moved)) return this.#readAt(id, moved);
+        if (moved !== null && !sameLocation(location, moved)) return this.#readAt(id, moved, into);
         // The catalog may be wrong about it, or another pack may hold it too.
         const again = await this.#index.findAgain(id);
         if (again === null || sameLocation(location, again)) throw error;
-        return this.#readAt(id, again);
+        return this.#readAt(id, again, into);
       }
     }
     const found = await this.#index.findAgain(id);
-    if (found !== null) return this.#readAt(id, found);
+    if (found !== null) return this.#readAt(id, found, into);
     throw cannot('REPO_CORRUPT', 'read object', id, 'no pack holds it', { hint: HINT });
   }
 
@@ -84,11 +87,15 @@ export class ObjectReader {
     return (this.#index.find(id) ?? (await this.#index.findAgain(id))) !== null;
   }
 
-  /** The plaintext of a record, hashed against its id. @throws VERIFY_FAILED and what reading the base throws */
-  async decode({ fields, stored }: StoredRecord): Promise<Buffer> {
+  /**
+   * The plaintext of a record, hashed against its id; `into` as of `read`.
+   * @throws VERIFY_FAILED and what reading the base throws
+   */
+  async decode({ fields, stored }: StoredRecord, into?: Buffer): Promise<Buffer> {
     const task = this.#decoding(fields, stored);
     if (fields.base === null) {
-      const { bytes, id } = await bytePool().run({ ...task, wanted: 'both' });
+      const to = into?.length === fields.plainBytes ? { into } : {};
+      const { bytes, id } = await bytePool().run({ ...task, ...to, wanted: 'both' });
       requireId(fields, id);
       return bytes ?? stored;
     }
@@ -149,7 +156,7 @@ export class ObjectReader {
     return plain;
   }
 
-  async #readAt(id: string, location: Location): Promise<Buffer> {
+  async #readAt(id: string, location: Location, into?: Buffer): Promise<Buffer> {
     try {
       const bytes = RECORD_HEADER_BYTES + location.storedBytes;
       const record = await this.#files.read(location.pack, location.offset, bytes);
@@ -158,7 +165,7 @@ export class ObjectReader {
       if (fields === null || fields.id !== id || fields.storedBytes !== stored.length) {
         throw new Error('no such record stands at its place');
       }
-      return await this.decode({ fields, stored });
+      return await this.decode({ fields, stored }, into);
     } catch (error) {
       throw readFailure(id, location, error);
     }

@@ -2,8 +2,8 @@ import { HoldfastError } from '../../kernel/errors.ts';
 import { objectId } from '../format/object-id.ts';
 import type { ObjectKind } from '../format/record.ts';
 import type { PackWriter } from '../packs/pack-writer.ts';
-import type { ObjectReader, StoredRecord } from './object-reader.ts';
-import type { Encoded, RecordEncoder } from './record-encoder.ts';
+import type { ObjectReader } from './object-reader.ts';
+import type { Encoded, EncodedRecord, RecordEncoder } from './record-encoder.ts';
 import { differingShare, xorWithBase } from './xor.ts';
 
 /** Names the object that stood at the same place in the parent snapshot; asked only about new objects. */
@@ -46,9 +46,10 @@ export class ObjectWriter {
     return this.#encoder.idKey;
   }
 
-  /** Plaintext of an object on its way to a pack. */
+  /** A copy of the plaintext of an object on its way to a pack: the memory of the original may be used again soon. */
   plainInFlight(id: string): Buffer | null {
-    return this.#inFlight.get(id)?.plain ?? null;
+    const plain = this.#inFlight.get(id)?.plain;
+    return plain === undefined ? null : Buffer.from(plain);
   }
 
   /** True when the object is stored, or on its way. */
@@ -57,20 +58,21 @@ export class ObjectWriter {
   }
 
   /**
-   * The id of `plain`, which must not be changed afterwards; storing it, where it is new, goes on in the
-   * background until `settle`. `id`: where it is known already. @throws the failure of any object put before
+   * The id of `plain`, which must not be changed before `onUsed` is called; storing it, where it is new, goes on in
+   * the background until `settle`. `id`: where it is known already. @throws the failure of any object put before
    */
   async put(
     kind: ObjectKind,
     plain: Buffer,
     predecessor: PredecessorOf | null,
-    id: string = objectId(plain, this.idKey),
+    { id = objectId(plain, this.idKey), onUsed }: { id?: string; onUsed?: () => void } = {},
   ): Promise<string> {
     // Waiting may let the same object in, or give the room to somebody else.
     while (!this.has(id) && this.#inFlight.size >= IN_FLIGHT_MAX) await this.#room();
     this.throwFailure();
     if (this.has(id)) {
       if (kind === 'chunk') this.counters.chunksReused += 1;
+      onUsed?.();
       return id;
     }
     const storing = this.#store(id, kind, plain, predecessor)
@@ -79,6 +81,7 @@ export class ObjectWriter {
       })
       .finally(() => {
         this.#inFlight.delete(id);
+        onUsed?.();
         this.#waiting.shift()?.();
       });
     this.#inFlight.set(id, { plain, storing });
@@ -124,8 +127,9 @@ export class ObjectWriter {
     plain: Buffer,
     predecessor: PredecessorOf | null,
   ): Promise<void> {
-    const { fields, stored } = await this.#encode(id, kind, plain, predecessor);
+    const { fields, stored, block } = await this.#encode(id, kind, plain, predecessor);
     await this.#packs.append(fields, stored);
+    block?.release();
     if (kind !== 'chunk') return;
     if (fields.base === null) this.counters.chunksNew += 1;
     else this.counters.chunksDelta += 1;
@@ -136,7 +140,7 @@ export class ObjectWriter {
     kind: ObjectKind,
     plain: Buffer,
     predecessor: PredecessorOf | null,
-  ): Promise<StoredRecord> {
+  ): Promise<EncodedRecord> {
     const { length: plainBytes } = plain;
     const delta = predecessor === null ? null : await this.#encodeDelta(plain, predecessor);
     if (delta === null) return this.#encoder.record({ id, base: null, kind }, plain);
@@ -146,8 +150,10 @@ export class ObjectWriter {
     }
     const full = await this.#encoder.compress(plain);
     if (delta.stored.length < full.stored.length * DELTA_PART_MAX) {
+      full.block?.release();
       return this.#encoder.seal(asDelta, delta, plainBytes);
     }
+    delta.block?.release();
     return this.#encoder.seal({ id, base: null, kind }, full, plainBytes);
   }
 

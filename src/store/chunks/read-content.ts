@@ -36,7 +36,7 @@ export async function* readContentOf(content: Content, read: ReadObject): AsyncG
   if (offset !== content.bytes) throw wrongLength(content, offset);
 }
 
-function wrongLength(content: Content, offset: number): Error {
+export function wrongLength(content: Content, offset: number): Error {
   const state = `its chunks do not add up to ${content.bytes} bytes (at ${offset})`;
   return cannot('REPO_CORRUPT', 'read content', content.ids[0] ?? '', state);
 }

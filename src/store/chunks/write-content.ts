@@ -2,15 +2,16 @@ import type { Activity } from '../../kernel/activity.ts';
 import { CHUNK_BYTES } from '../../kernel/limits.ts';
 import type { ContentSource } from '../store.ts';
 import { bytePool } from '../threads/byte-pool.ts';
+import { BLOCK_BYTES, LentBlock } from '../threads/lent-block.ts';
 import { type Content, EMPTY_CONTENT } from './content.ts';
 import { KeptChunks } from './kept-chunks.ts';
 import { NodeBuilder } from './node-builder.ts';
 import type { ObjectWriter } from './object-writer.ts';
 import { ContentCursor, type ReadObject } from './walk-content.ts';
 
-/** A multiple of CHUNK_BYTES: small reads would cost more than hashing what they bring. */
-const BLOCK_BYTES = 1024 * 1024;
 const BLOCKS_AHEAD = 4;
+/** Shorter pieces would waste the memory that is lent for them. */
+const LENT_BYTES_MIN = BLOCK_BYTES / 4;
 
 /**
  * Cuts a file into chunks and stores those that are new; memory does not grow with the file. Storing goes on
@@ -31,9 +32,9 @@ export async function writeContentTo(
       ? null
       : new KeptChunks(source, parent, read, objects);
   for await (const chunks of blocksOf(source, kept, activity, objects.idKey)) {
-    for (const { chunk, id } of chunks) {
+    for (const { chunk, id, block } of chunks) {
       if (chunk === null) await nodes.addStored(id);
-      else await nodes.addChunk(chunk, id);
+      else await nodes.addChunk(chunk, id, () => block?.release());
     }
   }
   return nodes.finish(source.bytes);
@@ -43,6 +44,8 @@ interface HashedChunk {
   /** Null where it is stored already. */
   readonly chunk: Buffer | null;
   readonly id: string;
+  /** What lends the chunk, held for it; null where it is in memory of its own. */
+  readonly block: LentBlock | null;
 }
 
 /** The chunks of blocks in order; the next blocks are being read, one at a time, and hashed meanwhile. */
@@ -55,10 +58,17 @@ async function* blocksOf(
   const ahead: Promise<readonly HashedChunk[]>[] = [];
   let lastRead: Promise<unknown> = Promise.resolve();
   let isOver = false;
-  const read = async (piece: Piece): Promise<Buffer> => {
+  const read = async ({ offset, lengthBytes, kept }: Piece): Promise<ReadPiece> => {
     // Nothing may be read once the consumer has gone: the source may be closed then.
-    if (isOver || piece.kept !== null) return Buffer.alloc(0);
-    return source.read(piece.offset, piece.lengthBytes);
+    if (isOver || kept !== null) return { bytes: Buffer.alloc(0), block: null };
+    if (lengthBytes < LENT_BYTES_MIN) {
+      return { bytes: await source.read(offset, lengthBytes), block: null };
+    }
+    const block = new LentBlock();
+    const bytes = await source.read(offset, lengthBytes, block.bytes);
+    if (block.lends(bytes)) return { bytes, block };
+    block.release();
+    return { bytes, block: null };
   };
   const begin = (offset: number): void => {
     const lengthBytes = Math.min(BLOCK_BYTES, source.bytes - offset);
@@ -120,22 +130,31 @@ async function piecesOf(
   return pieces;
 }
 
-async function hashPiece(
-  piece: Piece,
-  bytes: Buffer,
-  idKey: Uint8Array | null,
-): Promise<readonly HashedChunk[]> {
-  return piece.kept === null ? hashChunks(bytes, idKey) : [{ chunk: null, id: piece.kept }];
+interface ReadPiece {
+  readonly bytes: Buffer;
+  readonly block: LentBlock | null;
 }
 
+async function hashPiece(
+  piece: Piece,
+  read: ReadPiece,
+  idKey: Uint8Array | null,
+): Promise<readonly HashedChunk[]> {
+  if (piece.kept !== null) return [{ chunk: null, id: piece.kept, block: null }];
+  return hashChunks(read, idKey);
+}
+
+/** Each chunk holds its block; who hands them out does no longer. */
 async function hashChunks(
-  block: Buffer,
+  { bytes, block }: ReadPiece,
   idKey: Uint8Array | null,
 ): Promise<readonly HashedChunk[]> {
   const chunks: Buffer[] = [];
-  for (let at = 0; at < block.length; at += CHUNK_BYTES) {
-    chunks.push(block.subarray(at, Math.min(at + CHUNK_BYTES, block.length)));
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+    chunks.push(bytes.subarray(at, Math.min(at + CHUNK_BYTES, bytes.length)));
+    block?.hold();
   }
+  block?.release();
   return Promise.all(
     chunks.map(async (chunk) => {
       const { length: plainBytes } = chunk;
@@ -147,7 +166,7 @@ async function hashChunks(
         wanted: 'id',
         idKey,
       } as const;
-      return { chunk, id: (await bytePool().run(task)).id! };
+      return { chunk, id: (await bytePool().run(task)).id!, block };
     }),
   );
 }

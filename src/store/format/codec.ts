@@ -29,13 +29,18 @@ export function chooseCodec(setting: 'auto' | RecordCodec): RecordCodec {
 
 // Quality 1 is the knee between speed and size. Objects are 64 KiB, but a window of that size is set up more slowly
 // than the next larger ones. Called synchronously: a stream for each object costs more than compressing it.
-const BROTLI_OPTIONS = {
-  params: {
-    [zlib.constants.BROTLI_PARAM_QUALITY]: 1,
-    [zlib.constants.BROTLI_PARAM_LGWIN]: 18,
-  },
-  chunkSize: 68 * 1024,
+const BROTLI_PARAMETERS = {
+  [zlib.constants.BROTLI_PARAM_QUALITY]: 1,
+  [zlib.constants.BROTLI_PARAM_LGWIN]: 18,
 };
+/** Of memory for the output; zlib takes no less. */
+const OUTPUT_BYTES_MIN = 64;
+
+/** What is longer than its input is thrown away, so that there is rarely need for a second piece. */
+const brotliOptions = (plainBytes: number): object => ({
+  params: BROTLI_PARAMETERS,
+  chunkSize: Math.max(OUTPUT_BYTES_MIN, plainBytes),
+});
 
 /** Compressed bytes, or the input itself where the codec does not make it smaller. */
 export function compress(
@@ -44,7 +49,9 @@ export function compress(
 ): { codec: RecordCodec; stored: Buffer } {
   if (codec === 'none') return { codec: 'none', stored: plain };
   const stored =
-    codec === 'brotli' ? zlib.brotliCompressSync(plain, BROTLI_OPTIONS) : zstdCompress!(plain, {});
+    codec === 'brotli'
+      ? zlib.brotliCompressSync(plain, brotliOptions(plain.length))
+      : zstdCompress!(plain, {});
   return stored.length < plain.length ? { codec, stored } : { codec: 'none', stored: plain };
 }
 
@@ -61,7 +68,10 @@ export function decompress(codec: RecordCodec, stored: Buffer, plainBytes: numbe
 }
 
 function decode(codec: RecordCodec, stored: Buffer, plainBytes: number): Buffer {
-  const options = { maxOutputLength: plainBytes, chunkSize: Math.max(64, plainBytes) };
+  const options = {
+    maxOutputLength: plainBytes,
+    chunkSize: Math.max(OUTPUT_BYTES_MIN, plainBytes),
+  };
   switch (codec) {
     case 'none':
       return stored;

@@ -20,15 +20,15 @@ export class OpenPack {
   readonly #indexes = new Map<string, number>();
   readonly #hash: Hash = createHash('sha256');
   /** Header and records, in one piece: so it is written, and nothing keeps the larger blocks alive it was cut from. */
-  #memory: Buffer;
+  #memory: Buffer | null = null;
   #bytes: number;
+  readonly #takeSpare: () => Buffer | null;
 
-  /** `memory`: of a pack that is done with. */
-  constructor(owner: PackOwner, memory: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)) {
+  /** `takeSpare`: memory of a pack that is done with, asked for when there is something to append. */
+  constructor(owner: PackOwner, takeSpare: () => Buffer | null = () => null) {
     this.#owner = owner;
-    this.#memory = memory;
+    this.#takeSpare = takeSpare;
     this.#header = encodePackHeader(owner);
-    this.#header.copy(this.#memory);
     this.#hash.update(this.#header);
     this.#bytes = this.#header.length;
   }
@@ -45,10 +45,10 @@ export class OpenPack {
   append(fields: RecordFields, stored: Buffer): PackEntry {
     const entry: PackEntry = { ...fields, offset: this.#bytes };
     const end = this.#bytes + RECORD_HEADER_BYTES + stored.length;
-    this.#reserve(end);
-    encodeRecordHeader(fields).copy(this.#memory, this.#bytes);
-    stored.copy(this.#memory, this.#bytes + RECORD_HEADER_BYTES);
-    this.#hash.update(this.#memory.subarray(this.#bytes, end));
+    const memory = this.#reserve(end);
+    encodeRecordHeader(fields).copy(memory, this.#bytes);
+    stored.copy(memory, this.#bytes + RECORD_HEADER_BYTES);
+    this.#hash.update(memory.subarray(this.#bytes, end));
     this.#bytes = end;
     this.#indexes.set(fields.id, this.entries.length);
     this.entries.push(entry);
@@ -62,7 +62,7 @@ export class OpenPack {
     const { offset, ...fields } = this.entries[index]!;
     const begin = offset + RECORD_HEADER_BYTES;
     const stored = Buffer.allocUnsafeSlow(fields.storedBytes);
-    this.#memory.copy(stored, 0, begin, begin + fields.storedBytes);
+    this.#memory!.copy(stored, 0, begin, begin + fields.storedBytes);
     return { fields, stored };
   }
 
@@ -70,21 +70,34 @@ export class OpenPack {
   finish(): { name: string; whole: Buffer } {
     const end = encodePackEnd(this.#owner, this.#header, this.entries);
     const name = this.#hash.copy().update(end).digest('hex');
-    this.#reserve(this.#bytes + end.length);
-    end.copy(this.#memory, this.#bytes);
-    return { name, whole: this.#memory.subarray(0, this.#bytes + end.length) };
+    const memory = this.#reserve(this.#bytes + end.length);
+    end.copy(memory, this.#bytes);
+    return { name, whole: memory.subarray(0, this.#bytes + end.length) };
   }
 
   /** What the next pack may use when nobody reads this one from memory any more. */
-  get memory(): Buffer {
+  get memory(): Buffer | null {
     return this.#memory;
   }
 
-  #reserve(bytes: number): void {
-    if (bytes <= this.#memory.length) return;
-    const grown = Math.min(this.#memory.length * 4, USUAL_BYTES_MAX);
-    const larger = Buffer.allocUnsafeSlow(Math.max(bytes, grown));
-    this.#memory.copy(larger, 0, 0, this.#bytes);
+  /** Memory of at least so many bytes, which threads see: they verify what is in it. */
+  #reserve(bytes: number): Buffer {
+    const memory = (this.#memory ??= this.#firstMemory());
+    if (bytes <= memory.length) return memory;
+    const grown = Math.min(memory.length * 4, USUAL_BYTES_MAX);
+    const larger = sharedMemory(Math.max(bytes, grown));
+    memory.copy(larger, 0, 0, this.#bytes);
     this.#memory = larger;
+    return larger;
   }
+
+  #firstMemory(): Buffer {
+    const memory = this.#takeSpare() ?? sharedMemory(FIRST_BYTES);
+    this.#header.copy(memory);
+    return memory;
+  }
+}
+
+function sharedMemory(bytes: number): Buffer {
+  return Buffer.from(new SharedArrayBuffer(bytes));
 }

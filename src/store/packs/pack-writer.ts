@@ -44,7 +44,7 @@ export class PackWriter {
 
   constructor(options: PackWriterOptions) {
     this.#options = options;
-    this.#open = new OpenPack(options.owner);
+    this.#open = this.#newPack();
   }
 
   has(id: string): boolean {
@@ -90,10 +90,17 @@ export class PackWriter {
     await this.#sealing;
   }
 
+  #newPack(): OpenPack {
+    return new OpenPack(this.#options.owner, () => {
+      const spare = this.#spare;
+      this.#spare = null;
+      return spare;
+    });
+  }
+
   #handOver(): void {
     const full = this.#open;
-    this.#open = new OpenPack(this.#options.owner, this.#spare ?? undefined);
-    this.#spare = null;
+    this.#open = this.#newPack();
     this.#room = this.#sealing;
     this.#sealing = this.#sealing.then(async () => {
       if (this.#failure !== null) return;
@@ -123,6 +130,7 @@ export class PackWriter {
     }
     await verifyPackFile(temporary, {
       name,
+      whole,
       entries: pack.entries,
       owner,
       verifies,

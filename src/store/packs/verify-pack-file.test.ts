@@ -32,6 +32,7 @@ beforeEach(async () => {
   decoded = 0;
   expected = {
     name: basename(path, '.pack'),
+    whole: await readFile(path),
     entries: packIndexOf(owner, await readFile(path))!,
     owner,
     verifies: () => true,

@@ -10,7 +10,11 @@ export interface SharedBytes {
   readonly length: number;
 }
 
-type Sent<Task extends ByteTask> = Omit<Task, 'bytes'> & { readonly at: SharedBytes };
+type Sent<Task extends ByteTask> = Omit<Task, 'bytes' | 'into'> & {
+  readonly at: SharedBytes;
+  /** Where the result goes, if not to the slot's output. */
+  readonly to?: SharedBytes;
+};
 export type SentTask = ByteTask extends infer Task
   ? Task extends ByteTask
     ? Sent<Task>
@@ -46,10 +50,12 @@ export interface Slot {
 export function performBatch({ slot, tasks }: Batch, slots: readonly Slot[]): BatchResult {
   const { input, output } = slots[slot]!;
   let used = 0;
-  const results = tasks.map(({ at, ...rest }): SentResult => {
+  const results = tasks.map(({ at, to, ...rest }): SentResult => {
     try {
-      const bytes = Buffer.from(at.shared ?? input, at.offset, at.length);
-      const result = performTask({ ...rest, bytes } as ByteTask);
+      const bytes = viewOf(at, input);
+      const into = to === undefined ? undefined : viewOf(to, input);
+      const result = performTask({ ...rest, bytes, into } as ByteTask);
+      if (into !== undefined) return { length: null, codec: result.codec, id: result.id };
       used += placeResult(result, output, used);
       return { length: result.bytes?.length ?? null, codec: result.codec, id: result.id };
     } catch (error) {
@@ -57,6 +63,10 @@ export function performBatch({ slot, tasks }: Batch, slots: readonly Slot[]): Ba
     }
   });
   return { slot, results };
+}
+
+function viewOf({ shared, offset, length }: SharedBytes, input: SharedArrayBuffer): Buffer {
+  return Buffer.from(shared ?? input, offset, length);
 }
 
 function placeResult({ bytes }: ByteResult, output: SharedArrayBuffer, used: number): number {

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
 import type { Batch, BatchResult, SentResult, SentTask, SharedBytes, Slot } from './byte-batch.ts';
 import { type ByteResult, type ByteTask, resultBytesMax, workBytes } from './byte-task.ts';
+import { BLOCK_BYTES, LentBlock } from './lent-block.ts';
 
 export interface QueuedTask {
   readonly task: ByteTask;
@@ -68,20 +69,29 @@ export class ByteLane {
 
   #take({ slot, results }: BatchResult): void {
     const taken = this.#taken[slot] ?? [];
-    // Copied, since the slot is used again at once; in one piece, since many small ones keep the collector busy.
-    const copy = copyOf(this.#slots[slot]!.output, outputBytes(results));
+    const { copy, block } = copyOf(this.#slots[slot]!.output, outputBytes(results), taken);
     let used = 0;
-    for (const [index, { resolve, reject }] of taken.entries()) {
+    for (const [index, { task, resolve, reject }] of taken.entries()) {
       const result = results[index]!;
       if ('failure' in result) {
         reject(new Error(result.failure));
         continue;
       }
       const { length, codec, id } = result;
+      if (task.kind === 'decode' && task.into !== undefined) {
+        resolve({ bytes: task.into, codec, id });
+        continue;
+      }
       const bytes = length === null ? null : copy.subarray(used, used + length);
       used += length ?? 0;
-      resolve({ bytes, codec, id });
+      if (bytes === null || block === null) {
+        resolve({ bytes, codec, id });
+        continue;
+      }
+      block.hold();
+      resolve({ bytes, codec, id, block });
     }
+    block?.release();
     this.#taken[slot] = null;
     if (this.#taken.every((each) => each === null)) this.#thread.unref();
     this.#onRoom();
@@ -110,13 +120,29 @@ function takeBatch(
     const outputEnd = outputUsed + resultBytesMax(task);
     if (taken.length > 0 && (inputEnd > input.byteLength || outputEnd > output.byteLength)) break;
     taken.push(queue.shift()!);
-    const { bytes, ...rest } = task;
-    sent.push({ ...rest, at: share(bytes, input, inputUsed) } as SentTask);
+    sent.push(sentTask(task, share(task.bytes, input, inputUsed)));
     inputUsed = inputEnd;
     outputUsed = outputEnd;
     work += workBytes(task);
   }
   return { taken, sent };
+}
+
+function sentTask(task: ByteTask, at: SharedBytes): SentTask {
+  if (task.kind !== 'decode' || task.into === undefined) {
+    const { bytes: _, ...rest } = task;
+    return { ...rest, at };
+  }
+  const { bytes: _, into, ...rest } = task;
+  return { ...rest, at, to: sharedBytes(into) };
+}
+
+/** @throws RangeError for memory that only this thread sees */
+function sharedBytes({ buffer, byteOffset, length }: Buffer): SharedBytes {
+  if (!((buffer as ArrayBufferLike) instanceof SharedArrayBuffer)) {
+    throw new RangeError('A result goes to memory that threads share');
+  }
+  return { shared: buffer as unknown as SharedArrayBuffer, offset: byteOffset, length };
 }
 
 function share(bytes: Buffer, input: SharedArrayBuffer, offset: number): SharedBytes {
@@ -130,8 +156,18 @@ function outputBytes(results: readonly SentResult[]): number {
   return results.reduce((sum, result) => sum + ('length' in result ? (result.length ?? 0) : 0), 0);
 }
 
-function copyOf(output: SharedArrayBuffer, length: number): Buffer {
-  const copy = Buffer.allocUnsafeSlow(length);
+/** Copied, since the slot is used again at once; in one piece, since many small ones keep the collector busy. */
+function copyOf(
+  output: SharedArrayBuffer,
+  length: number,
+  taken: readonly QueuedTask[],
+): { readonly copy: Buffer; readonly block: LentBlock | null } {
+  const isLent = length <= BLOCK_BYTES && taken.every(({ task }) => isReleased(task));
+  const block = isLent ? new LentBlock() : null;
+  const copy = block?.bytes ?? Buffer.allocUnsafeSlow(length);
   Buffer.from(output, 0, length).copy(copy);
-  return copy;
+  return { copy, block };
 }
+
+/** Whoever asks for these appends what comes to a pack, and has done with it. */
+const isReleased = ({ kind }: ByteTask): boolean => kind === 'compress' || kind === 'seal';

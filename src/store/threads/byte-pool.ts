@@ -13,6 +13,8 @@ import { letGo } from './let-go.ts';
 /** Work done on the calling thread before others are started: a small job is over sooner than they are up. */
 const ALONE_BYTES = 8 * 1024 * 1024;
 const THREADS_MAX = 4;
+/** Up to this, handing the work to a thread and taking its result back costs the caller as much as doing it. */
+const AT_ONCE_BYTES_MAX = 4 * 1024;
 
 /**
  * Hashes, compresses and decodes on a few threads, or where there are none, at once. Whoever calls bounds how
@@ -46,6 +48,7 @@ export class BytePool {
 
   #usesThreads(task: ByteTask): boolean {
     if (this.#entry === null || isNothing(task)) return false;
+    if (workBytes(task) <= AT_ONCE_BYTES_MAX) return false;
     if (this.#lanes !== null) return this.threads > 0 && fits(task);
     this.#aloneBytes += workBytes(task);
     if (this.#aloneBytes < ALONE_BYTES) return false;

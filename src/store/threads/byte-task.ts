@@ -4,6 +4,7 @@ import { SEALED_EXTRA_BYTES } from '../format/bounds.ts';
 import { compress, decompress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
 import type { RecordCodec, RecordFields } from '../format/record.ts';
+import type { LentBlock } from './lent-block.ts';
 
 /** Work on bytes alone: no files, no state, the same result wherever it is done. */
 export type ByteTask = CompressTask | SealTask | DecodeTask | HashTask;
@@ -38,6 +39,8 @@ export interface DecodeTask {
   readonly plainBytes: number;
   /** `plain`: the plaintext; `id`: its object id alone; `both`. */
   readonly wanted: 'plain' | 'id' | 'both';
+  /** Memory that threads see, of `plainBytes`, for the plaintext: the result is then always this. */
+  readonly into?: Buffer;
   /** The key of object ids, where the repository is encrypted. */
   readonly idKey?: Uint8Array | null;
   /** How `bytes` are opened before they are decoded; null: they are not sealed. */
@@ -62,6 +65,8 @@ export interface ByteResult {
   readonly codec: RecordCodec;
   /** Lower-case hex, where wanted. */
   readonly id: string | null;
+  /** What lends `bytes`, held for this result: to be released once they were used, or dropped. */
+  readonly block?: LentBlock;
 }
 
 /** @throws what the codec throws */
@@ -81,10 +86,16 @@ export function performTask(task: ByteTask): ByteResult {
       const stored = opening ? openRecord(opening.key, opening.fields, task.bytes) : task.bytes;
       const plain = decompress(task.codec, stored, task.plainBytes);
       const id = task.wanted === 'plain' ? null : objectId(plain, idKey);
-      const isNew = plain !== task.bytes && task.wanted !== 'id';
-      return { bytes: isNew ? plain : null, codec: 'none', id };
+      return { bytes: plaintextOf(task, plain), codec: 'none', id };
     }
   }
+}
+
+function plaintextOf({ wanted, into, bytes }: DecodeTask, plain: Buffer): Buffer | null {
+  if (wanted === 'id') return null;
+  if (into === undefined) return plain === bytes ? null : plain;
+  plain.copy(into);
+  return into;
 }
 
 function sealed(
@@ -105,7 +116,7 @@ export function resultBytesMax(task: ByteTask): number {
     if (task.seal !== undefined) return task.bytes.length + SEALED_EXTRA_BYTES;
     return task.codec === 'none' ? 0 : task.bytes.length;
   }
-  if (task.kind === 'hash' || task.wanted === 'id') return 0;
+  if (task.kind === 'hash' || task.wanted === 'id' || task.into !== undefined) return 0;
   return task.codec === 'none' && !task.opening ? 0 : task.plainBytes;
 }
 

@@ -7,7 +7,6 @@ import {
   openSync,
   writeSync,
 } from 'node:fs';
-import { syncDescriptor } from '../files/durable.ts';
 import { utimeSeconds } from '../files/entry-identity.ts';
 import { cannot, systemCode } from '../kernel/errors.ts';
 import type { Content } from '../store/chunks/content.ts';
@@ -19,16 +18,17 @@ import { metadataOf } from './restored-metadata.ts';
 export const isSmall = ({ depth, ids }: Content): boolean => depth === 0 && ids.length <= 1;
 
 /**
- * Writes a file of one chunk, with its mode, owner and time, and syncs it once. The system calls that only reach
- * the page cache are made at once, since handing each to a thread costs more than making it; the sync alone waits.
+ * Writes a file of one chunk, with its mode, owner and time. The system calls only reach the page cache and are made
+ * at once, since handing each to a thread costs more than making it.
+ * @returns the open file, for the caller to sync and close
  * @throws VERIFY_FAILED, REPO_CORRUPT, PATH_UNSAFE, system errors of the target
  */
-export async function stageSmallFile(
+export async function writeSmallFile(
   path: string,
   entry: FileEntry,
   reader: StoreReader,
   owners: boolean,
-): Promise<void> {
+): Promise<number> {
   const plain = await readWhole(reader, entry);
   const descriptor = createFile(path);
   try {
@@ -41,9 +41,10 @@ export async function stageSmallFile(
     fchmodSync(descriptor, mode);
     const mtime = utimeSeconds(mtimeNs);
     futimesSync(descriptor, mtime, mtime);
-    await syncDescriptor(descriptor, path);
-  } finally {
+    return descriptor;
+  } catch (error) {
     closeSync(descriptor);
+    throw error;
   }
 }
 

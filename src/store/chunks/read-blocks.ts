@@ -1,0 +1,86 @@
+import { CHUNK_BYTES } from '../../kernel/limits.ts';
+import { BLOCK_BYTES, LentBlock } from '../threads/lent-block.ts';
+import type { Content } from './content.ts';
+import { wrongLength } from './read-content.ts';
+import { chunkIdsOf, type ReadObject } from './walk-content.ts';
+
+const BLOCK_CHUNKS = BLOCK_BYTES / CHUNK_BYTES;
+/** Together enough chunks to keep every thread busy. */
+const BLOCKS_AHEAD = 3;
+
+/** Reads one object, verified, where it is as long as `into` into that; else it comes in memory of its own. */
+export type ReadObjectInto = (id: string, into: Buffer) => Promise<Buffer>;
+
+/**
+ * Plaintext in order, in blocks of a mebibyte, every chunk verified against its id; some blocks are read ahead. A
+ * block is only lent: once the next one is asked for, its memory is used for another.
+ * @throws VERIFY_FAILED, REPO_CORRUPT
+ */
+export async function* readBlocksOf(
+  content: Content,
+  read: ReadObject,
+  readInto: ReadObjectInto,
+): AsyncGenerator<Buffer> {
+  const ids = chunkIdsOf(content, read);
+  const ahead: Promise<ReadBlock>[] = [];
+  let begun = 0;
+  let done = 0;
+  for (;;) {
+    while (begun < content.bytes && ahead.length < BLOCKS_AHEAD) {
+      const lengthBytes = Math.min(BLOCK_BYTES, content.bytes - begun);
+      const blockIds = await nextIds(ids, Math.ceil(lengthBytes / CHUNK_BYTES));
+      const reading = readBlock(content, begun, lengthBytes, blockIds, readInto);
+      // Its failure is thrown when its turn comes; if the consumer leaves before, nobody asks.
+      reading.catch(() => {});
+      ahead.push(reading);
+      begun += lengthBytes;
+    }
+    const reading = ahead.shift();
+    if (reading === undefined) break;
+    const { block, bytes } = await reading;
+    done += bytes.length;
+    yield bytes;
+    block.release();
+  }
+  if (done !== content.bytes || (await ids.next()).done !== true) throw wrongLength(content, done);
+}
+
+interface ReadBlock {
+  readonly block: LentBlock;
+  readonly bytes: Buffer;
+}
+
+/** Fewer at the end. */
+async function nextIds(ids: AsyncGenerator<string>, count: number): Promise<readonly string[]> {
+  const taken: string[] = [];
+  while (taken.length < Math.min(count, BLOCK_CHUNKS)) {
+    const next = await ids.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+  }
+  return taken;
+}
+
+/** @throws REPO_CORRUPT unless the chunks are exactly so long */
+async function readBlock(
+  content: Content,
+  offset: number,
+  lengthBytes: number,
+  ids: readonly string[],
+  readInto: ReadObjectInto,
+): Promise<ReadBlock> {
+  const block = new LentBlock();
+  const bytes = block.bytes.subarray(0, lengthBytes);
+  if (ids.length < Math.ceil(lengthBytes / CHUNK_BYTES)) {
+    throw wrongLength(content, offset + ids.length * CHUNK_BYTES);
+  }
+  const reading = ids.map(async (id, index) => {
+    const into = bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
+    const chunk = await readInto(id, into);
+    if (chunk.length !== into.length) throw wrongLength(content, offset + index * CHUNK_BYTES);
+    if (chunk !== into) chunk.copy(into);
+  });
+  // A block that failed is not lent again: some of its chunks may still be on their way into it.
+  await Promise.all(reading);
+  return { block, bytes };
+}
