@@ -5,7 +5,7 @@
  *
  * Prints one table and writes it, with its conditions, to bench/latency-bench.md.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
@@ -62,13 +62,20 @@ const HELLO = { protocol: 1, client: { name: 'bench', version: '0' } };
 const request = (id, method, params) =>
   `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
 
-/** Requests answered a second on one connection with 64 in flight. */
-async function requestRate(socketPath) {
-  const socket = createConnection(socketPath);
+/** Requests answered a second, on `connections` at once, each with 64 in flight. */
+async function requestRate(socketPath, connections) {
   const total = 40_000;
+  const start = performance.now();
+  await Promise.all(
+    Array.from({ length: connections }, () => ask(socketPath, total / connections)),
+  );
+  return total / ((performance.now() - start) / 1000);
+}
+
+async function ask(socketPath, total) {
+  const socket = createConnection(socketPath);
   let sent = 0;
   let received = 0;
-  let start = 0;
   await new Promise((resolve, reject) => {
     let rest = '';
     const fill = () => {
@@ -89,11 +96,42 @@ async function requestRate(socketPath) {
       else fill();
     });
     socket.on('error', reject);
-    start = performance.now();
     fill();
   });
   socket.destroy();
-  return total / ((performance.now() - start) / 1000);
+}
+
+/** How long each request took, ms, asked one after the other every few milliseconds until `isOver`. */
+async function latencies(socketPath, isOver) {
+  const socket = createConnection(socketPath);
+  const answered = () => new Promise((resolve) => socket.once('data', resolve));
+  socket.write(request(0, 'daemon.hello', HELLO));
+  await answered();
+  const times = [];
+  while (!isOver()) {
+    const start = performance.now();
+    socket.write(request(times.length + 1, 'daemon.ping', {}));
+    await answered();
+    times.push(performance.now() - start);
+    await sleep(2);
+  }
+  socket.destroy();
+  return times.sort((left, right) => left - right);
+}
+
+/** While a first snapshot of the large database is taken by a worker of the same daemon. */
+async function measureUnderJob(figures, daemon) {
+  const child = spawn(process.execPath, [join(project, 'bin/holdfast'), 'backup', '--json'], {
+    env: { ...process.env, HOLDFAST_SOCKET: daemon.socketPath },
+    stdio: 'ignore',
+  });
+  let over = false;
+  child.once('exit', () => {
+    over = true;
+  });
+  const times = await latencies(daemon.socketPath, () => over);
+  figures.underJobMs = times[Math.floor(times.length * 0.99)];
+  figures.underJobCount = times.length;
 }
 
 const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
@@ -104,7 +142,24 @@ function processFigures(pid) {
   return {
     residentBytes: Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024,
     cpuMs: ((Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS) * 1000,
+    /** Of its workers that have ended. */
+    workersCpuMs: ((Number(fields[13]) + Number(fields[14])) / CLOCK_TICKS) * 1000,
   };
+}
+
+const SETTLE_TRIES = 240;
+
+/** Every source has its first snapshot, and nothing is under way or seen to have changed since. */
+async function settled(daemon) {
+  for (let tries = 0; tries < SETTLE_TRIES; tries++) {
+    const { sources: all, queue } = JSON.parse(daemon.command('status', '--json').stdout);
+    const isIdle = queue.running.length === 0 && queue.queuedCount === 0;
+    const isSaved = ({ lastSnapshot, pendingChangeSince }) =>
+      lastSnapshot !== null && pendingChangeSince === null;
+    if (isIdle && all.every(isSaved)) return;
+    await sleep(500);
+  }
+  throw new Error('The daemon is still taking snapshots');
 }
 
 async function measureSmallDaemon(figures, places) {
@@ -113,18 +168,23 @@ async function measureSmallDaemon(figures, places) {
   const env = { HOLDFAST_SOCKET: places.socketPath };
   const node = (...args) => run(process.execPath, args, env);
   daemon.command('backup', 'app-0', '--json');
-  [figures.nodeMs, figures.statusMs, figures.unchangedMs] = inTurn([
+  await settled(daemon);
+  [figures.nodeMs, figures.statusMs, figures.ifChangedMs] = inTurn([
     () => node('-e', '0'),
     () => node(bin, 'status'),
-    () => node(bin, 'backup', 'app-0', '--json'),
+    () => node(bin, 'backup', 'app-0', '--if-changed', '--json'),
   ]);
-  figures.requests = await requestRate(places.socketPath);
+  // Apart: whoever reads a closed database lets the watcher see something for a moment.
+  [figures.unchangedMs] = inTurn([() => node(bin, 'backup', 'app-0', '--json')]);
+  figures.requests = await requestRate(places.socketPath, 1);
+  figures.requestsOfEight = await requestRate(places.socketPath, 8);
   await daemon.end();
 }
 
 /** As after a night: started, everything saved once, then left alone. */
 async function measureIdle(figures, places) {
   const daemon = await startDaemon(places);
+  await settled(daemon);
   await sleep(20_000);
   const before = processFigures(daemon.child.pid);
   await sleep(idleSeconds * 1000);
@@ -141,16 +201,20 @@ async function measureBoot(figures) {
   figures.databaseBytes = statSync(join(directory, 'app.db')).size;
   const places = configure(join(root, 'boot'), [['app', directory]]);
   const first = await startDaemon(places);
-  first.command('backup', '--json');
+  await measureUnderJob(figures, first);
   first.command('verify', '--latest', '--deep', '--json');
   await first.end();
   const times = [];
+  const cpuTimes = [];
   for (let round = 0; round < Math.min(runs, 7); round++) {
     const daemon = await startDaemon(places);
     times.push(daemon.readyMs);
+    const { cpuMs, workersCpuMs } = processFigures(daemon.child.pid);
+    cpuTimes.push(cpuMs + workersCpuMs);
     await daemon.end();
   }
   figures.bootMs = median(times);
+  figures.bootCpuMs = median(cpuTimes);
 }
 
 const ms = (value) => `${value.toFixed(0)} ms`;
@@ -167,14 +231,21 @@ try {
       '`holdfast status`',
       `${ms(figures.statusMs)} (node + ${ms(figures.statusMs - figures.nodeMs)})`,
     ],
-    ['`holdfast backup`, nothing changed', ms(figures.unchangedMs)],
+    ['`holdfast backup --if-changed`, nothing changed', ms(figures.ifChangedMs)],
+    ['`holdfast backup`, nothing changed: a snapshot', ms(figures.unchangedMs)],
     ['small requests a second', Math.round(figures.requests).toLocaleString('en')],
+    ['the same on 8 connections', Math.round(figures.requestsOfEight).toLocaleString('en')],
+    [
+      `99th percentile of ${figures.underJobCount} requests while a snapshot is taken`,
+      `${figures.underJobMs.toFixed(1)} ms`,
+    ],
     ['idle daemon, ten sources: memory', `${(figures.residentBytes / 1e6).toFixed(0)} MB`],
     ['idle daemon, ten sources: processor', `${figures.idleCpuPercent.toFixed(2)} %`],
     [
       `boot to ready, ${(figures.databaseBytes / 1e9).toFixed(1)} GB unchanged since a verified snapshot`,
       ms(figures.bootMs),
     ],
+    ['the same: processor time of the daemon and its workers', ms(figures.bootCpuMs)],
   ];
   const report = `# What Holdfast costs when there is little to do
 

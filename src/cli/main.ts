@@ -5,10 +5,34 @@ import { connectDaemon } from './daemon-connection.ts';
 import { EXIT } from './exit-codes.ts';
 import { type ParsedGlobals, runProgram } from './program.ts';
 import { programPath } from './programs.ts';
-import { openTerminal } from './terminal.ts';
+import { openTerminal, type TerminalStreams } from './terminal.ts';
 
 /** The command line: `bin/holdfast`. The version is put in when it is bundled. */
 const VERSION = process.env.HOLDFAST_VERSION ?? '0.0.0-source';
+
+const watched = new WeakSet<NodeJS.WriteStream>();
+
+/** A reader that has seen enough, such as head(1), is no failure. */
+function quiet<Stream extends NodeJS.WriteStream>(stream: Stream): Stream {
+  if (watched.has(stream)) return stream;
+  watched.add(stream);
+  return stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
+    throw error;
+  });
+}
+
+const STREAMS: TerminalStreams = {
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return quiet(process.stdout);
+  },
+  get stderr() {
+    return quiet(process.stderr);
+  },
+};
 
 /** The first signal asks the command to end in order, the second ends it. */
 function cancelOnSignal(): AbortSignal {
@@ -22,9 +46,9 @@ function cancelOnSignal(): AbortSignal {
 }
 
 function openContext(command: string, options: ParsedGlobals): CommandContext {
-  const { env: environment, stdin, stdout, stderr } = process;
+  const { env: environment } = process;
   return {
-    terminal: openTerminal({ stdin, stdout, stderr }, environment, options.color),
+    terminal: openTerminal(STREAMS, environment, options.color),
     environment,
     clock: systemClock,
     // The daemon deals with signals itself.
@@ -36,22 +60,17 @@ function openContext(command: string, options: ParsedGlobals): CommandContext {
   };
 }
 
-// A reader that has seen enough, such as head(1), is no failure.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
-    throw error;
-  });
-}
-
-try {
-  process.exitCode = await runProgram(process.argv.slice(2), {
-    version: VERSION,
-    out: (text) => void process.stdout.write(text),
-    note: (text) => void process.stderr.write(text),
-    openContext,
-  });
-} catch (error) {
-  process.stderr.write(`holdfast: ${messageOf(error)}\n`);
-  process.exitCode = EXIT.failed;
-}
+runProgram(process.argv.slice(2), {
+  version: VERSION,
+  out: (text) => void STREAMS.stdout.write(text),
+  note: (text) => void STREAMS.stderr.write(text),
+  openContext,
+}).then(
+  (exitCode) => {
+    process.exitCode = exitCode;
+  },
+  (error: unknown) => {
+    STREAMS.stderr.write(`holdfast: ${messageOf(error)}\n`);
+    process.exitCode = EXIT.failed;
+  },
+);

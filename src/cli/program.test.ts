@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EXIT } from './exit-codes.ts';
+import { ALONE, buildProgram } from './program.ts';
 import { runLine } from './testing/run-line.ts';
 import { scriptedJob } from './testing/scripted-daemon.ts';
 import { scriptedLines } from './testing/scripted-lines.ts';
@@ -52,6 +53,18 @@ describe('usage errors', () => {
     expect(result.exitCode).toBe(EXIT.unreachable);
     expect(result.document).toMatchObject({ error: { code: 'DAEMON_UNREACHABLE' } });
   });
+});
+
+it('a command that is made alone is the same as among all others', () => {
+  const texts = { version: '1', out: () => {}, note: () => {} };
+  const whole = buildProgram(texts, () => async () => {});
+  for (const [name, only] of Object.entries(ALONE)) {
+    const alone = buildProgram(texts, () => async () => {}, only);
+    const help = (program: typeof whole) =>
+      program.commands.find((command) => command.name() === name)?.helpInformation();
+    expect(help(alone)).toBeDefined();
+    expect(help(alone)).toBe(help(whole));
+  }
 });
 
 describe('lists', () => {

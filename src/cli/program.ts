@@ -40,7 +40,7 @@ export async function runProgram(
       const context = options.openContext(this.name(), parsed);
       exitCode = await runCommand(context, await load(), this, parsed);
     };
-  const program = buildProgram(options, perform);
+  const program = buildProgram(options, perform, ALONE[argv[0] ?? '']);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exitCode;
@@ -64,9 +64,22 @@ async function runCommand<Options extends GlobalOptions>(
   }
 }
 
+type AddCommands = (program: Command, perform: Perform) => void;
+
+/** Commands that are run again and again by machines: where one is the first word, the other groups are not made. */
+export const ALONE: Readonly<Record<string, AddCommands>> = {
+  backup: addSnapshotCommands,
+  health: addDaemonCommands,
+  jobs: addRecordCommands,
+  snapshots: addSnapshotCommands,
+  status: addDaemonCommands,
+};
+
+/** `only`: the one group that is wanted; all of them where it is left out. */
 export function buildProgram(
   { version, out, note }: Pick<ProgramOptions, 'version' | 'out' | 'note'>,
   perform: Perform,
+  only: AddCommands = addAllCommands,
 ): Command {
   const program = new Command('holdfast')
     .description('Protects applications that keep their state in SQLite.')
@@ -87,6 +100,12 @@ export function buildProgram(
       'after',
       '\nExit codes: 0 ok, 1 failed, 2 usage, 3 done with warnings, 4 daemon unreachable, 10 not found, 11 busy,\n12 verification failed, 130 cancelled.',
     );
+  only(program, perform);
+  inheritOutput(program);
+  return program;
+}
+
+function addAllCommands(program: Command, perform: Perform): void {
   addDaemonCommands(program, perform);
   addSnapshotCommands(program, perform);
   addDatabaseCommands(program, perform);
@@ -100,8 +119,6 @@ export function buildProgram(
   addSettingsCommands(program, perform);
   addScheduleCommands(program, perform);
   addOversightCommands(program, perform);
-  inheritOutput(program);
-  return program;
 }
 
 /** Output and exit are inherited only by commands that are made after they were set, and not by all of them. */

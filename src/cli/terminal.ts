@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import type { Readable, Writable } from 'node:stream';
 import { systemCode } from '../kernel/errors.ts';
 
@@ -49,23 +48,32 @@ export function openTerminal(
   environment: NodeJS.ProcessEnv,
   colorAllowed: boolean,
 ): Terminal {
-  const { stdin, stdout, stderr } = streams;
+  const isDumb = environment['TERM'] === 'dumb';
+  // Each stream is reached for when it is used: opening one takes a while.
   return {
-    out: (text) => void stdout.write(`${text}\n`),
-    send: (pieces) => sendTo(stdout, pieces),
-    note: (text) => void stderr.write(`${text}\n`),
-    raw: (text) => void stderr.write(text),
-    animated: stderr.isTTY === true && environment['TERM'] !== 'dumb',
-    get columns() {
-      return stderr.columns ?? COLUMNS_DEFAULT;
+    out: (text) => void streams.stdout.write(`${text}\n`),
+    send: (pieces) => sendTo(streams.stdout, pieces),
+    note: (text) => void streams.stderr.write(`${text}\n`),
+    raw: (text) => void streams.stderr.write(text),
+    get animated() {
+      return !isDumb && streams.stderr.isTTY === true;
     },
-    color: wantsColor(stdout, environment, colorAllowed),
-    noteColor: wantsColor(stderr, environment, colorAllowed),
-    interactive: stdin.isTTY === true && stderr.isTTY === true,
+    get columns() {
+      return streams.stderr.columns ?? COLUMNS_DEFAULT;
+    },
+    get color() {
+      return wantsColor(streams.stdout, environment, colorAllowed);
+    },
+    get noteColor() {
+      return wantsColor(streams.stderr, environment, colorAllowed);
+    },
+    get interactive() {
+      return streams.stdin.isTTY === true && streams.stderr.isTTY === true;
+    },
     async read(bytesMax) {
       const chunks: Buffer[] = [];
       let bytes = 0;
-      for await (const chunk of stdin) {
+      for await (const chunk of streams.stdin) {
         chunks.push(Buffer.from(chunk));
         bytes += chunks.at(-1)!.length;
         if (bytes > bytesMax) break;
@@ -73,7 +81,8 @@ export function openTerminal(
       return Buffer.concat(chunks).toString('utf8');
     },
     async ask(question, signal) {
-      const lines = createInterface({ input: stdin, output: stderr });
+      const { createInterface } = await import('node:readline/promises');
+      const lines = createInterface({ input: streams.stdin, output: streams.stderr });
       try {
         return (await lines.question(question, { signal })).trim();
       } finally {

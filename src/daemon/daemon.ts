@@ -11,13 +11,18 @@ import { createWatchdog } from '../host/watchdog.ts';
 import type { Job } from '../jobs/job.ts';
 import type { HistoryBounds } from '../jobs/job-pruning.ts';
 import { JobQueue } from '../jobs/job-queue.ts';
+import type { RunJob } from '../jobs/job-runner.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Service } from '../kernel/service.ts';
 import { acquireInstanceLock } from '../operations/instance-lock.ts';
 import { TOOL_VERSION } from '../operations/version.ts';
 import type { ScheduleState } from '../protocol/method-map.ts';
-import { markCleanShutdown } from '../recovery/clean-shutdown.ts';
+import {
+  type CleanShutdown,
+  markCleanShutdown,
+  useCleanShutdown,
+} from '../recovery/clean-shutdown.ts';
 import type { AlertSighting } from '../state/alert-records.ts';
 import { BaselineRecords } from '../state/baseline-records.ts';
 import { FlagRecords } from '../state/flag-records.ts';
@@ -29,6 +34,7 @@ import type { StoreReader } from '../store/store.ts';
 import type { Triggers } from '../triggers/triggers.ts';
 import { BOOT_KINDS, bootJobs } from './boot.ts';
 import { BootProgress } from './boot-progress.ts';
+import { CapturedSnapshots } from './captured-snapshots.ts';
 import { createApiServices } from './create-api-services.ts';
 import { createOversight, type Oversight } from './create-oversight.ts';
 import { createSchedules, type ScheduleServices } from './create-schedules.ts';
@@ -36,7 +42,9 @@ import { createTriggers } from './create-triggers.ts';
 import { keepExtendingTimeout } from './extend-timeout.ts';
 import { JobEffects } from './job-effects.ts';
 import { KeyHolder } from './key-holder.ts';
+import { MemoryKeeper } from './memory-keeper.ts';
 import { QuarantineKeeper } from './quarantine-keeper.ts';
+import { QuietBoot } from './quiet-boot.ts';
 import { RepositoryMemory } from './repository-memory.ts';
 import { RepositoryView } from './repository-view.ts';
 import { RetentionKeeper } from './retention-keeper.ts';
@@ -113,13 +121,7 @@ export class Daemon {
     this.#state = state;
     const keeper = await this.#openSettings(state);
     await this.#openKey();
-    const unchanged = new UnchangedSources({
-      live: this.#live,
-      clock,
-      repository: this.#repository,
-      sources: this.#sources,
-    });
-    const runJob = unchanged.around(runInWorker(this.#live, clock, logger, this.#keys));
+    const runJob = this.#runJob(state, await useCleanShutdown(stateDirectory));
     const historyBounds = (): HistoryBounds => {
       const { keptCount, logBytesMax } = this.#live.current.jobs;
       return { jobs: keptCount, logBytes: logBytesMax };
@@ -151,6 +153,16 @@ export class Daemon {
     await this.#startService(queue);
     await this.#boot(state, queue, effects, schedules);
     if (!signal.aborted) await this.#startService(oversight.keeper);
+  }
+
+  /** In a worker, unless it is known already what that would find. */
+  #runJob(state: StateDatabase, shutdown: CleanShutdown | null): RunJob {
+    const { clock, logger } = this.#options;
+    const captured = new CapturedSnapshots(new FlagRecords(state));
+    const known = { live: this.#live, repository: this.#repository, captured };
+    const unchanged = new UnchangedSources({ ...known, clock, sources: this.#sources });
+    const quiet = new QuietBoot({ ...known, shutdown });
+    return quiet.around(unchanged.around(runInWorker(this.#live, clock, logger, this.#keys)));
   }
 
   /** A daemon without the key of its repository still looks after the databases. */
@@ -195,6 +207,9 @@ export class Daemon {
     await this.#startService(staged);
     this.#staged = staged;
     await this.#startService(new QuarantineKeeper({ live, clock, logger }));
+    const memory = new MemoryKeeper({ clock, logger, busyCount: () => busyCount(queue) });
+    queue.onEvent((event) => memory.receive(event));
+    await this.#startService(memory);
     queue.admit(null);
     this.#progress.enter('ready');
     const settings = live.current;
@@ -358,4 +373,9 @@ export class Daemon {
     const facts = this.#sources.facts(id);
     this.#events.publish({ type: 'source.changed', source: { id, name, roots, ...facts } });
   }
+}
+
+function busyCount(queue: JobQueue): number {
+  const { queued, running } = queue.counts();
+  return queued + running;
 }

@@ -21,6 +21,7 @@ import { quietActivity } from '../kernel/activity.ts';
 import { type Clock, sleep, systemClock } from '../kernel/clock.ts';
 import { silentLogger } from '../kernel/logger.ts';
 import { backup } from '../operations/backup.ts';
+import { CapturedSnapshots } from './captured-snapshots.ts';
 import { RepositoryView } from './repository-view.ts';
 import { SourceStates } from './source-states.ts';
 import { UnchangedSources } from './unchanged-sources.ts';
@@ -30,6 +31,7 @@ let data: string;
 let live: SettingsHolder;
 let repository: RepositoryView;
 let sources: SourceStates;
+let flags: Map<string, unknown>;
 let runJob: RunJob;
 /** Jobs that a worker would have done. */
 let worked: number;
@@ -45,6 +47,7 @@ beforeEach(() => {
   const database = new Database(join(data, 'app.db'));
   database.exec('PRAGMA journal_mode=WAL; CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)');
   database.close();
+  flags = new Map();
   aheadMs = 1_000;
   worked = 0;
   clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
@@ -56,14 +59,23 @@ beforeEach(() => {
     async () => null,
   );
   sources = new SourceStates(repository);
-  const unchanged = new UnchangedSources({ live, clock, repository, sources });
-  runJob = unchanged.around(work);
+  runJob = newDaemon();
 });
 
 afterEach(async () => {
   await repository.close();
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** What was remembered in `flags` outlives it. */
+function newDaemon(): RunJob {
+  const captured = new CapturedSnapshots({
+    get: (key) => flags.get(key),
+    set: (key, value) => void flags.set(key, value),
+    remove: (key) => void flags.delete(key),
+  });
+  return new UnchangedSources({ live, clock, repository, sources, captured }).around(work);
+}
 
 function sourceOf(changes: Partial<SourceSettings> = {}): SourceSettings {
   return testSource({
@@ -111,6 +123,13 @@ describe('a backup by schedule', () => {
       warnings: 0,
       result: { unchanged: true, good: true, snapshotId: first.result!['snapshotId'] },
     });
+  });
+
+  it('starts none either after a restart of the daemon', async () => {
+    await run();
+    runJob = newDaemon();
+    expect((await run()).result).toMatchObject({ unchanged: true });
+    expect(worked).toBe(1);
   });
 
   it.each<[string, () => void]>([

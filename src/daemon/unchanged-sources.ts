@@ -1,13 +1,12 @@
 import { lookAtSource, type SourceLook } from '../capture/source-fingerprint.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
-import { hookOf } from '../hooks/run-hook.ts';
 import type { Job } from '../jobs/job.ts';
 import type { RunJob } from '../jobs/job-runner.ts';
-import type { WorkerOutcome } from '../jobs/worker-process.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { ownPaths } from '../operations/operation.ts';
 import type { Manifest } from '../store/manifests/manifest.ts';
+import type { CapturedSnapshots } from './captured-snapshots.ts';
 import type { RepositoryView } from './repository-view.ts';
 import type { SourceStates } from './source-states.ts';
 
@@ -16,6 +15,7 @@ export interface UnchangedSourcesOptions {
   readonly clock: Clock;
   readonly repository: Pick<RepositoryView, 'reader' | 'snapshotsOf'>;
   readonly sources: Pick<SourceStates, 'facts' | 'steppedBack'>;
+  readonly captured: CapturedSnapshots;
   /** From stat alone: no file may be opened. @default lookAtSource */
   readonly look?: (
     source: SourceSettings,
@@ -45,11 +45,6 @@ const TICK_MS = 20;
  */
 export class UnchangedSources {
   readonly #options: UnchangedSourcesOptions;
-  /** By source: its newest snapshot, where nothing but a change of the source is a reason for another. */
-  readonly #captured = new Map<
-    string,
-    { readonly snapshotId: string; readonly settings: string }
-  >();
 
   constructor(options: UnchangedSourcesOptions) {
     this.#options = options;
@@ -68,7 +63,7 @@ export class UnchangedSources {
         return { status: 'succeeded', result, error: null, warnings: 0 };
       }
       const outcome = await run(job, hooks);
-      this.#remember(job, settings, source, outcome);
+      this.#options.captured.note(job, settings, source, outcome);
       return outcome;
     };
   }
@@ -80,11 +75,8 @@ export class UnchangedSources {
       if (newest === null) return null;
       const reader = await this.#options.repository.reader();
       const manifest = await reader.readManifest(newest);
-      const look = this.#options.look ?? lookAtSource;
-      const { fingerprint, newestChangeMs } = await look(source, ownPaths(settings));
-      const isSame = fingerprint === manifest.sourceFingerprint;
-      const isOlder = newestChangeMs < Date.parse(manifest.startedAt) - TICK_MS;
-      return isSame && isOlder ? unchangedSince(newest, manifest) : null;
+      const look = await (this.#options.look ?? lookAtSource)(source, ownPaths(settings));
+      return holdsStill(manifest, look) ? unchangedSince(newest, manifest) : null;
     } catch {
       // The worker meets the same, and says what it is.
       return null;
@@ -93,29 +85,21 @@ export class UnchangedSources {
 
   /** The id of the newest snapshot, where it would serve. */
   #newest(settings: Settings, source: SourceSettings): string | null {
-    const { repository, sources, clock } = this.#options;
-    const known = this.#captured.get(source.id);
+    const { repository, sources, clock, captured } = this.#options;
     const { last } = repository.snapshotsOf(source.id);
-    if (known === undefined || last === null || last.id !== known.snapshotId) return null;
-    if (known.settings !== settingsText(settings, source)) return null;
+    if (last === null || last.id !== captured.snapshotIdOf(settings, source)) return null;
     const { needsOperator, pendingChangeSince } = sources.facts(source.id);
     if (needsOperator || pendingChangeSince !== null) return null;
     if (sources.steppedBack(source.id).length > 0 || last.verifiedOk === false) return null;
     const ageMs = clock.nowMs() - Date.parse(last.capturedAt);
     return ageMs >= 0 && ageMs < SNAPSHOT_AGE_MS_MAX ? last.id : null;
   }
+}
 
-  #remember(job: Job, settings: Settings, source: SourceSettings, outcome: WorkerOutcome): void {
-    const snapshotId = outcome.result?.['snapshotId'];
-    const isWhole = job.params['type'] === undefined || job.params['type'] === 'full';
-    const isFlawless =
-      outcome.status === 'succeeded' && outcome.warnings === 0 && outcome.result?.['good'] === true;
-    if (!isWhole || !isFlawless || typeof snapshotId !== 'string' || hasCompany(settings, source)) {
-      this.#captured.delete(source.id);
-      return;
-    }
-    this.#captured.set(source.id, { snapshotId, settings: settingsText(settings, source) });
-  }
+/** Whether a source is to the last byte as this snapshot of all of it has it, from what `stat` says. */
+export function holdsStill(manifest: Manifest, look: SourceLook): boolean {
+  if (look.fingerprint !== manifest.sourceFingerprint) return false;
+  return look.newestChangeMs < Date.parse(manifest.startedAt) - TICK_MS;
 }
 
 /** A schedule asks for what is new; a person is given a snapshot unless they say otherwise. */
@@ -123,16 +107,6 @@ function mayBeAnswered({ actor, params }: Job): boolean {
   const { type = 'full', tags = [], reason = null, ifChanged = false } = params;
   if (type !== 'full' || (tags as unknown[]).length > 0) return false;
   return actor === 'schedule' || (ifChanged === true && reason === null);
-}
-
-/** Commands beside the source have work of their own, and keys are read with every snapshot. */
-function hasCompany(settings: Settings, source: SourceSettings): boolean {
-  const hooks = [hookOf(settings, source, 'pre'), hookOf(settings, source, 'post')];
-  return hooks.some((hook) => hook !== null) || source.plugins.length > 0 || source.keys.length > 0;
-}
-
-function settingsText(settings: Settings, source: SourceSettings): string {
-  return JSON.stringify([source, ownPaths(settings)]);
 }
 
 function unchangedSince(snapshotId: string, manifest: Manifest): UnchangedResult {

@@ -7,73 +7,44 @@ import type { WorkerStart } from '../jobs/worker-messages.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
-import { annotate } from './annotate.ts';
-import { artifact } from './artifact/artifact.ts';
-import { bootstrap, bootstrapBeforeGate } from './artifact/bootstrap.ts';
-import { publish } from './artifact/publish.ts';
-import { backup } from './backup.ts';
-import { check } from './check.ts';
-import { copy } from './copy.ts';
-import { coverage } from './coverage.ts';
-import { deleteSnapshots } from './delete.ts';
-import { diff } from './diff.ts';
-import { discover } from './discover.ts';
-import { drill } from './drill.ts';
-import { exportOperation } from './export/export.ts';
-import { forget } from './forget.ts';
-import { hook } from './hook.ts';
-import { importOperation } from './import/import.ts';
-import { init } from './init.ts';
-import { key } from './key.ts';
-import { maintain } from './maintain.ts';
-import { migrate } from './migrate/migrate.ts';
 import { underInstanceLock } from './offline.ts';
 import type { Operation } from './operation.ts';
-import { plugin } from './plugin.ts';
-import { prune } from './prune.ts';
-import { rebuild } from './rebuild.ts';
-import { reconcile } from './reconcile.ts';
-import { recover } from './recover.ts';
 import { takeMasterKey } from './repository-key.ts';
-import { reseal } from './reseal.ts';
-import { applyBeforeGate, applyStaged } from './restore/apply.ts';
-import { restore } from './restore/restore.ts';
-import { stage } from './restore/stage.ts';
-import { verify } from './verify.ts';
 
+// Loaded when it is asked for: a worker does one of them, and all of them together take long to start.
 // Each operation validates its own parameters, so that here they are all of unknown shape.
-const OPERATIONS: Record<JobKind, Operation<never>> = {
-  backup,
-  restore,
-  stage,
-  apply: applyStaged,
-  recover,
-  verify,
-  drill,
-  coverage,
-  discover,
-  check,
-  forget,
-  prune,
-  delete: deleteSnapshots,
-  annotate,
-  init,
-  maintain,
-  hook,
-  plugin,
-  diff,
-  artifact,
-  publish,
-  bootstrap,
-  export: exportOperation,
-  import: importOperation,
-  migrate,
-  reseal,
-  rebuild,
-  key,
-  copy,
-  reconcile,
-} as Record<JobKind, Operation<never>>;
+const OPERATIONS = {
+  backup: async () => (await import('./backup.ts')).backup,
+  restore: async () => (await import('./restore/restore.ts')).restore,
+  stage: async () => (await import('./restore/stage.ts')).stage,
+  apply: async () => (await import('./restore/apply.ts')).applyStaged,
+  recover: async () => (await import('./recover.ts')).recover,
+  verify: async () => (await import('./verify.ts')).verify,
+  drill: async () => (await import('./drill.ts')).drill,
+  coverage: async () => (await import('./coverage.ts')).coverage,
+  discover: async () => (await import('./discover.ts')).discover,
+  check: async () => (await import('./check.ts')).check,
+  forget: async () => (await import('./forget.ts')).forget,
+  prune: async () => (await import('./prune.ts')).prune,
+  delete: async () => (await import('./delete.ts')).deleteSnapshots,
+  annotate: async () => (await import('./annotate.ts')).annotate,
+  init: async () => (await import('./init.ts')).init,
+  maintain: async () => (await import('./maintain.ts')).maintain,
+  hook: async () => (await import('./hook.ts')).hook,
+  plugin: async () => (await import('./plugin.ts')).plugin,
+  diff: async () => (await import('./diff.ts')).diff,
+  artifact: async () => (await import('./artifact/artifact.ts')).artifact,
+  publish: async () => (await import('./artifact/publish.ts')).publish,
+  bootstrap: async () => (await import('./artifact/bootstrap.ts')).bootstrap,
+  export: async () => (await import('./export/export.ts')).exportOperation,
+  import: async () => (await import('./import/import.ts')).importOperation,
+  migrate: async () => (await import('./migrate/migrate.ts')).migrate,
+  reseal: async () => (await import('./reseal.ts')).reseal,
+  rebuild: async () => (await import('./rebuild.ts')).rebuild,
+  key: async () => (await import('./key.ts')).key,
+  copy: async () => (await import('./copy.ts')).copy,
+  reconcile: async () => (await import('./reconcile.ts')).reconcile,
+} as unknown as Record<JobKind, () => Promise<Operation<never>>>;
 
 /** Runs the job that a worker was started for, in a scratch directory of its own. @throws INVALID_PARAMS */
 export async function runOperation(
@@ -81,7 +52,7 @@ export async function runOperation(
   activity: Activity,
   clock: Clock,
 ): Promise<Record<string, unknown>> {
-  const operation = OPERATIONS[start.kind];
+  const operation = await OPERATIONS[start.kind]();
   const { bandwidth, ...params } = start.params as { bandwidth?: BandwidthChoice };
   const parsed = operation.params.safeParse(params);
   if (!parsed.success) {
@@ -102,6 +73,8 @@ export async function runOperation(
   const context = { activity, settings, clock, jobId: start.jobId, scratchDirectory };
   const run = async (): Promise<Record<string, unknown>> => {
     if (start.offline === true && start.kind === 'recover') {
+      const { applyBeforeGate } = await import('./restore/apply.ts');
+      const { bootstrapBeforeGate } = await import('./artifact/bootstrap.ts');
       await applyBeforeGate(context, start.params);
       await bootstrapBeforeGate(context, start.params);
     }

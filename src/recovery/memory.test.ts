@@ -1,11 +1,16 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../kernel/clock.ts';
 import { newId } from '../kernel/ids.ts';
 import { CheckLedger, type LedgerEntry } from './check-ledger.ts';
-import { clearCleanShutdown, markCleanShutdown, readCleanShutdown } from './clean-shutdown.ts';
+import {
+  clearCleanShutdown,
+  markCleanShutdown,
+  readCleanShutdown,
+  useCleanShutdown,
+} from './clean-shutdown.ts';
 import { deadlineMs } from './deadline.ts';
 import { type CheckFacts, decideCheck } from './decide-check.ts';
 import type { RecoveryReport } from './report.ts';
@@ -110,6 +115,22 @@ describe('the mark of a clean shutdown', () => {
     expect(await readCleanShutdown(state)).toBeNull();
     writeFileSync(join(state, 'clean-shutdown.json'), '{');
     expect(await readCleanShutdown(state)).toBeNull();
+  });
+});
+
+describe('the mark of a clean shutdown, once a daemon has started from it', () => {
+  it('F05, Z-101: counts in this run of the kernel alone, and for one start', async () => {
+    await markCleanShutdown(state, systemClock);
+    expect(await useCleanShutdown(state)).toMatchObject({ at: expect.any(String) });
+    expect(await readCleanShutdown(state)).not.toBeNull();
+    // Another start, after an end that was none.
+    expect(await useCleanShutdown(state)).toBeNull();
+    const path = join(state, 'clean-shutdown.json');
+    const marker = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...marker, startedIn: 'an earlier run of the host' }));
+    expect(await readCleanShutdown(state)).toBeNull();
+    await markCleanShutdown(state, systemClock);
+    expect(await readCleanShutdown(state)).not.toBeNull();
   });
 });
 

@@ -1,4 +1,4 @@
-import { pathToFileURL } from 'node:url';
+import { createRequire } from 'node:module';
 import type { SettingsFlags } from '../../config/load-settings.ts';
 import type { CommandRun } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -17,7 +17,7 @@ interface DaemonProgram {
 /** Becomes the daemon, in the foreground. */
 export const run: CommandRun<DaemonOptions> = async (context, _args, options) => {
   const { config, data, repository, keyFile, passphraseFile, state, socket } = options;
-  const daemon = (await import(pathToFileURL(context.programPath('daemon')).href)) as DaemonProgram;
+  const daemon = createRequire(import.meta.url)(context.programPath('daemon')) as DaemonProgram;
   const exitCode = await daemon.runDaemon({
     config,
     data,
