@@ -1,9 +1,11 @@
+import { standBack, stepForward } from '../host/process-priority.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import { statFamily } from '../sqlite/family.ts';
 import { databaseFingerprint } from '../sqlite/fingerprint.ts';
 import { type PinnedDatabase, type PinnedSet, pinDatabases } from '../sqlite/pinned-read.ts';
 import type { CapturedDatabase, DatabaseContext, DatabaseTask } from './database-task.ts';
 import type { FoundDatabase } from './find-databases.ts';
+import { LogPatience, LogTooLong } from './log-patience.ts';
 import { type ReadAhead, readAhead } from './read-ahead.ts';
 import { storeDatabase } from './store-database.ts';
 
@@ -31,31 +33,78 @@ export async function captureDatabases(
   found: readonly FoundDatabase[],
   context: DatabaseContext,
 ): Promise<CapturedDatabases> {
-  if (found.length === 0) return { captured: new Map(), momentMs: null };
+  if (found.length === 0) {
+    standBack();
+    return { captured: new Map(), momentMs: null };
+  }
   const { unique, aliases } = await byInode(found);
-  const division = await divide(unique, context);
-  const ahead = await readAhead(division.tasks, context);
-  const { set, tasks, unchanged } = await pinBesideUnchanged(division, context);
-  const captured = new Map(unchanged.map((each) => [each.found.path, each.captured]));
-  try {
-    await storeSet(set, tasks, ahead, context, captured);
-  } finally {
-    await set.close();
-  }
-  for (let start = PINNED_MAX; start < tasks.length; start += PINNED_MAX) {
-    const more = await pinPresent(tasks.slice(start, start + PINNED_MAX), context);
-    try {
-      await storeSet(more, tasks, ahead, context, captured);
-    } finally {
-      await more.close();
-    }
-  }
+  const first = await divide(unique, context);
+  const ahead = await readAhead(first.tasks, context);
+  const { captured, momentMs } = await captureTogether(unique, first, ahead, context);
   for (const [alias, path] of aliases) {
     const same = captured.get(path);
     if (same === undefined) continue;
     captured.set(alias.path, { ...same, record: { ...same.record, path: alias.logicalPath } });
   }
+  return { captured, momentMs };
+}
+
+type CapturedMap = Map<string, CapturedDatabase>;
+
+/** Until no log grows too long meanwhile, or there is no patience left. */
+async function captureTogether(
+  found: readonly FoundDatabase[],
+  first: Division,
+  ahead: ReadonlyMap<string, ReadAhead>,
+  context: DatabaseContext,
+): Promise<{ captured: CapturedMap; momentMs: number }> {
+  const patience = new LogPatience(context);
+  for (let division = first; ; division = await divide(found, context)) {
+    try {
+      return await captureOnce(division, { ahead, patience, context });
+    } catch (error) {
+      if (!(error instanceof LogTooLong)) throw error;
+      await patience.wait(error);
+    }
+  }
+}
+
+interface Attempt {
+  readonly ahead: ReadonlyMap<string, ReadAhead>;
+  readonly patience: LogPatience;
+  readonly context: DatabaseContext;
+}
+
+/** @throws LogTooLong, everything closed */
+async function captureOnce(
+  division: Division,
+  attempt: Attempt,
+): Promise<{ captured: CapturedMap; momentMs: number }> {
+  const { context } = attempt;
+  const { set, tasks, unchanged } = await pinBesideUnchanged(division, context);
+  const captured = new Map(unchanged.map((each) => [each.found.path, each.captured]));
+  await storeAndClose(set, tasks, attempt, captured);
+  for (let start = PINNED_MAX; start < tasks.length; start += PINNED_MAX) {
+    const more = await pinPresent(tasks.slice(start, start + PINNED_MAX), context);
+    await storeAndClose(more, tasks, attempt, captured);
+  }
   return { captured, momentMs: set.momentMs };
+}
+
+async function storeAndClose(
+  set: PinnedSet,
+  tasks: readonly DatabaseTask[],
+  attempt: Attempt,
+  captured: CapturedMap,
+): Promise<void> {
+  try {
+    await storeSet(set, tasks, attempt, captured);
+  } catch (error) {
+    if (error instanceof LogTooLong) attempt.patience.leave();
+    throw error;
+  } finally {
+    await set.close();
+  }
 }
 
 /** Pins what has changed, at a moment at which the others still had not. */
@@ -124,9 +173,10 @@ async function divide(
       record.check.ok &&
       (record.check.level === 'full' || context.checkLevel === 'quick');
     if (isKnown && database.before !== null) {
+      const { logGrowth: _read, ...kept } = record;
       const captured = {
         content: database.before,
-        record: { ...record, method: 'unchanged' as const },
+        record: { ...kept, method: 'unchanged' as const },
       };
       unchanged.push({ found: database, captured });
     } else {
@@ -142,6 +192,7 @@ async function pinPresent(
   { clock, activity, scratchDirectory }: DatabaseContext,
 ): Promise<PinnedSet> {
   let paths = tasks.map((task) => task.found.path);
+  stepForward();
   for (;;) {
     try {
       return await pinDatabases(paths, {
@@ -162,21 +213,25 @@ async function pinPresent(
 async function storeSet(
   set: PinnedSet,
   tasks: readonly DatabaseTask[],
-  ahead: ReadonlyMap<string, ReadAhead>,
-  context: DatabaseContext,
-  captured: Map<string, CapturedDatabase>,
+  { ahead, patience, context }: Attempt,
+  captured: CapturedMap,
 ): Promise<void> {
+  patience.begin(set);
   const byPath = new Map(tasks.map((task) => [task.found.path, task]));
   // In rollback mode writers wait for us: those databases are read, and let go, before the others.
   const waitedFor = (database: PinnedDatabase): number => (database.journalMode === 'wal' ? 1 : 0);
   const order = [...set.databases].sort((left, right) => waitedFor(left) - waitedFor(right));
   for (const pinned of order) {
+    if (waitedFor(pinned) > 0) standBack();
     const task = byPath.get(pinned.path)!;
     context.activity.progress({ currentFile: task.found.logicalPath });
-    captured.set(
-      pinned.path,
-      await storeDatabase(pinned, task, ahead.get(pinned.path) ?? null, context),
-    );
+    const known = patience.finishedBefore(pinned);
+    const made =
+      known ??
+      (await storeDatabase(pinned, { ...task, patience }, ahead.get(pinned.path) ?? null, context));
+    captured.set(pinned.path, made);
+    patience.finish(pinned, made);
     await pinned.close();
   }
+  standBack();
 }

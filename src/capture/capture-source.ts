@@ -84,6 +84,7 @@ export async function captureSource(
     scratchDirectory: request.scratchDirectory,
     checkLevel: request.source.databases.check,
     fullScanEveryMs: request.source.databases.fullScanEveryMs,
+    maxLogGrowthBytes: request.source.databases.maxLogGrowthBytes,
     fileBytesMax: request.source.maxFileBytes,
     countsLines: linePatterns(request.source.countLines),
   };

@@ -18,6 +18,8 @@ export interface DatabaseContext {
   readonly checkLevel: 'quick' | 'full';
   /** All of a database is read at least this often, whatever its log proves; 0: every time. */
   readonly fullScanEveryMs: number;
+  /** How far a log may grow while its database is read; 0: without bound; null: by the size of the database. */
+  readonly maxLogGrowthBytes: number | null;
   /** Larger files are left out, databases never; null: no bound. */
   readonly fileBytesMax: number | null;
   /** Whether a file is a log whose lines are counted. */

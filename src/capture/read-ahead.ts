@@ -1,9 +1,13 @@
 import { closeSync, fstatSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { isoTime, sleep } from '../kernel/clock.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { statFingerprint } from '../sqlite/fingerprint.ts';
 import { type DatabaseHeader, HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
-import { openForReading, readAt } from '../sqlite/read-at.ts';
+import { openForReading, readAt, readStart } from '../sqlite/read-at.ts';
+import { checkUnlocked } from '../sqlite/unlocked-check.ts';
 import type { Content } from '../store/chunks/content.ts';
+import type { DatabaseCheck } from '../store/manifests/manifest.ts';
 import type { DatabaseContext, DatabaseTask } from './database-task.ts';
 
 /** Below this, reading under the lock takes no longer than taking the lock. */
@@ -15,12 +19,17 @@ export interface ReadAhead {
   readonly content: Content;
   /** `rollbackState` before the first byte was read. */
   readonly state: string;
+  /** Of the same state; null where it was not to be had. */
+  readonly check: DatabaseCheck | null;
 }
 
+/** One that was written meanwhile is read again so often: hashed, that is, for most of it is stored by then. */
+const PASSES_MAX = 2;
+
 /**
- * Stores large rollback-mode databases before they are pinned, so that their writers do not wait while chunks are
- * compressed and written. Under the lock it is enough to see that nothing was written since; where something was,
- * the file is read again, and only the chunks that differ are stored.
+ * Stores and checks large rollback-mode databases before they are pinned, so that their writers do not wait
+ * meanwhile. Under the lock it is enough to see that nothing was written since; where something was, the file is read
+ * and checked again, and only the chunks that differ are stored.
  *
  * It opens and closes the files: nothing may be pinned yet.
  * @returns by absolute path
@@ -32,17 +41,55 @@ export async function readAhead(
   const done = new Map<string, ReadAhead>();
   for (const task of tasks) {
     if (task.found.stat.size < WORTHWHILE_BYTES) continue;
-    const read = await readOne(task, context).catch(unlessGone);
-    if (read !== null) done.set(task.found.path, read);
+    for (let pass = 1; pass <= PASSES_MAX; pass++) {
+      const read = await readOne(task, context).catch(unlessGone);
+      if (read === null) break;
+      done.set(task.found.path, read);
+      if (await isStill(task.found.path, read.state)) break;
+    }
   }
   return done;
 }
 
 /** @returns null for what is no rollback-mode database of whole pages, or shrank while it was read */
 async function readOne(task: DatabaseTask, context: DatabaseContext): Promise<ReadAhead | null> {
-  const { path, stat } = task.found;
-  // A write that is rolled back leaves no trace but the time of the file, which must therefore be able to change.
-  if (context.clock.nowMs() - Number(stat.mtimeMs) < TICK_MS) return null;
+  const stored = await storeOne(task, context);
+  if (stored === null || !(await isStill(task.found.path, stored.state))) {
+    return stored === null ? null : { ...stored, check: null };
+  }
+  return { ...stored, check: checkAhead(task.found.path, context) };
+}
+
+/** A look that proves nothing: whether it is worth going on. */
+async function isStill(path: string, state: string): Promise<boolean> {
+  const header = parseHeader(readStart(path, HEADER_BYTES) ?? Buffer.alloc(0));
+  return (await rollbackState(path, header)) === state;
+}
+
+/** Its connection is closed again before anything is pinned. */
+function checkAhead(path: string, { clock, checkLevel }: DatabaseContext): DatabaseCheck | null {
+  const startedMs = clock.monotonicMs();
+  const result = checkUnlocked(path, checkLevel);
+  if (result === null) return null;
+  const { ok, messages } = result;
+  const durationMs = Math.round(clock.monotonicMs() - startedMs);
+  return { level: checkLevel, ok, messages, durationMs, at: isoTime(clock.nowMs()) };
+}
+
+/** A write that is rolled back leaves no trace but the time of the file, which must therefore be able to change. */
+async function hasSettled(path: string, { clock, activity }: DatabaseContext): Promise<boolean> {
+  const isOld = async (): Promise<boolean> => clock.nowMs() - (await stat(path)).mtimeMs >= TICK_MS;
+  if (await isOld()) return true;
+  await sleep(clock, 2 * TICK_MS, activity.signal);
+  return isOld();
+}
+
+async function storeOne(
+  task: DatabaseTask,
+  context: DatabaseContext,
+): Promise<Omit<ReadAhead, 'check'> | null> {
+  const { path } = task.found;
+  if (!(await hasSettled(path, context))) return null;
   const descriptor = openForReading(path);
   try {
     const header = parseHeader(readAt(descriptor, 0, HEADER_BYTES));

@@ -63,7 +63,13 @@ async function startApplication(): Promise<SqliteChild> {
 async function capture(parent: Snapshot | null, fullScanEveryMs = DAY_MS): Promise<Snapshot> {
   const source = testSource({
     roots: [{ class: 'data', name: null, path: join(directory, 'data'), required: true }],
-    databases: { depth: 0, check: 'quick', optional: [], fullScanEveryMs },
+    databases: {
+      depth: 0,
+      check: 'quick',
+      optional: [],
+      fullScanEveryMs,
+      maxLogGrowthBytes: null,
+    },
   });
   return captureSource(
     {

@@ -6,14 +6,15 @@ import type { PinnedDatabase } from '../sqlite/pinned-read.ts';
 import type { Content } from '../store/chunks/content.ts';
 import { currentBootId } from '../store/leases/lease.ts';
 import type { ManifestDatabase, ManifestReading } from '../store/manifests/manifest.ts';
-import type { StoreReader } from '../store/store.ts';
-import type { DatabaseContext, DatabaseTask } from './database-task.ts';
+import type { ContentSource, StoreReader } from '../store/store.ts';
+import type { DatabaseContext } from './database-task.ts';
+import type { PinnedTask } from './pinned-task.ts';
 
 export interface ReadImage {
   readonly content: Content;
   /** Undefined where the next snapshot has nothing to go by. */
   readonly reading: ManifestReading | undefined;
-  /** True when some of it was taken from the parent. */
+  /** True when some of it was not read just now. */
   readonly isPartial: boolean;
 }
 
@@ -23,7 +24,7 @@ export interface ReadImage {
  */
 export async function readImage(
   pinned: PinnedDatabase,
-  task: DatabaseTask,
+  task: PinnedTask,
   context: DatabaseContext,
 ): Promise<ReadImage> {
   const before = parentOf(pinned, task, context);
@@ -34,10 +35,10 @@ export async function readImage(
     const page = await firstContradiction(before.content, scanned.content, pages, context, pinned);
     return page === null ? scanned : contradicted(scanned, page, before.reading, task, context);
   }
-  const { writer, report, activity } = context;
+  const { writer, activity } = context;
   const { pageBytes } = pinned;
   const source = {
-    ...report.metered(pinned.image),
+    ...imageSource(pinned, task, context, { isScan: false, afresh: false }),
     isAsBefore: (offset: number, lengthBytes: number): boolean =>
       pages.isUnchanged(offset, lengthBytes, pageBytes),
   };
@@ -46,19 +47,48 @@ export async function readImage(
   return { content, reading: readingOf(pinned, scannedAt, null), isPartial: true };
 }
 
-/** Reads every page. */
+/** Reads every page; `afresh`: also what was read already before the database was let go. */
 export async function scanImage(
   pinned: PinnedDatabase,
-  { found }: DatabaseTask,
-  { writer, report, activity, clock, parent }: DatabaseContext,
+  task: PinnedTask,
+  context: DatabaseContext,
+  afresh = false,
 ): Promise<ReadImage> {
+  const { writer, activity, clock, parent } = context;
+  const { found } = task;
   const at = isoTime(clock.nowMs());
-  const content = await writer.writeContent(report.metered(pinned.image), found.before, activity);
+  const source = imageSource(pinned, task, context, { isScan: true, afresh });
+  const content = await writer.writeContent(source, found.before, activity);
   const known = parent.database(found.logicalPath)?.reading;
   return {
     content,
     reading: readingOf(pinned, at, stillContradicted(pinned, known)),
-    isPartial: false,
+    isPartial: task.patience.memoryOf(pinned)?.isUsed ?? false,
+  };
+}
+
+/** The pages of the image: read as long as its log is not too long for it, and remembered. */
+function imageSource(
+  pinned: PinnedDatabase,
+  { patience }: PinnedTask,
+  { report }: DatabaseContext,
+  way: { readonly isScan: boolean; readonly afresh: boolean },
+): ContentSource {
+  const metered = report.metered(pinned.image);
+  const memory = patience.memoryOf(pinned);
+  memory?.prepare(way);
+  return {
+    bytes: metered.bytes,
+    read: (offset, lengthBytes) => {
+      patience.assertBearable();
+      return metered.read(offset, lengthBytes);
+    },
+    ...(memory === null
+      ? {}
+      : {
+          knownId: (offset, lengthBytes) => memory.idAt(offset, lengthBytes),
+          onStored: (offset, id) => memory.store(offset, id),
+        }),
   };
 }
 
@@ -73,7 +103,7 @@ interface KnownImage {
 /** The parent's image, where it may be built upon. */
 function parentOf(
   pinned: PinnedDatabase,
-  { found }: DatabaseTask,
+  { found }: PinnedTask,
   { parent, fullScanEveryMs }: DatabaseContext,
 ): KnownImage | null {
   const record = parent.database(found.logicalPath);
@@ -170,7 +200,7 @@ function contradicted(
   scanned: ReadImage,
   page: number,
   { scannedAt }: ManifestReading,
-  { found }: DatabaseTask,
+  { found }: PinnedTask,
   { report, clock }: DatabaseContext,
 ): ReadImage {
   report.warn(

@@ -8,14 +8,15 @@ import type {
   ManifestDatabase,
   ManifestReading,
 } from '../store/manifests/manifest.ts';
-import type { CapturedDatabase, DatabaseContext, DatabaseTask } from './database-task.ts';
+import type { CapturedDatabase, DatabaseContext } from './database-task.ts';
+import type { PinnedTask } from './pinned-task.ts';
 import { type ReadAhead, rollbackState } from './read-ahead.ts';
 import { type ReadImage, readImage, scanImage } from './read-image.ts';
 
 /** Stores and checks one pinned database. A damaged one is stored too, as evidence, with what is wrong with it. */
 export async function storeDatabase(
   pinned: PinnedDatabase,
-  task: DatabaseTask,
+  task: PinnedTask,
   ahead: ReadAhead | null,
   context: DatabaseContext,
 ): Promise<CapturedDatabase> {
@@ -26,14 +27,16 @@ export async function storeDatabase(
     pinned.method === 'pinned' &&
     pinned.journalMode === 'rollback' &&
     (await rollbackState(pinned.path, header)) === ahead.state;
+  const current = isCurrent ? ahead : null;
   let image: ReadImage = isCurrent
     ? { content: ahead.content, reading: undefined, isPartial: false }
     : await readImage(pinned, task, context);
-  const check = checkPinned(pinned, context);
+  task.patience.assertBearable();
+  const check = current?.check ?? checkPinned(pinned, context);
   if (!check.ok) {
     report.warn(`${task.found.logicalPath} is damaged: ${check.messages[0] ?? 'its check failed'}`);
     // Evidence is what stands there, not what stood there before.
-    if (image.isPartial) image = await scanImage(pinned, task, context);
+    if (image.isPartial) image = await scanImage(pinned, task, context, true);
   }
   const record = databaseRecord(pinned, header, task, check, image.reading);
   return { content: image.content, record };
@@ -66,10 +69,11 @@ function checkPinned(pinned: PinnedDatabase, context: DatabaseContext): Database
 function databaseRecord(
   pinned: PinnedDatabase,
   header: DatabaseHeader | null,
-  task: DatabaseTask,
+  task: PinnedTask,
   check: DatabaseCheck,
   reading: ManifestReading | undefined,
 ): ManifestDatabase {
+  const logGrowth = task.patience.growthOf(pinned);
   return {
     path: task.found.logicalPath,
     journalMode: header?.journalMode ?? pinned.journalMode,
@@ -86,5 +90,6 @@ function databaseRecord(
     check,
     method: pinned.method,
     ...(reading === undefined ? {} : { reading }),
+    ...(logGrowth === undefined ? {} : { logGrowth }),
   };
 }

@@ -99,7 +99,12 @@ describe('loadSettings()', () => {
     ]);
     expect(settings.sources[0]!.schedules.map(({ id }) => id)).toEqual(['backup']);
     expect(settings.schedules.map(({ id }) => id)).toEqual(['check']);
-    expect(settings.worker.memoryBytesMax).toBe(2 ** 30);
+    expect(settings.worker).toMatchObject({
+      memoryBytesMax: 2 ** 30,
+      niceness: 10,
+      diskPriority: 'derived',
+    });
+    expect(settings.sources[0]!.databases.maxLogGrowthBytes).toBeNull();
   });
 
   it('is frozen all the way down', async () => {
@@ -170,7 +175,10 @@ describe('loadSettings()', () => {
     const settings = await loadText(
       `worker: {memoryBytesMax: 512MiB, jobDeadlineMs: 90m}\n${source('roots: [/srv/app]\nwatch: {quietMs: 250, maxWaitMs: 1.5m}')}`,
     );
-    expect(settings.worker).toEqual({ memoryBytesMax: 536_870_912, jobDeadlineMs: 5_400_000 });
+    expect(settings.worker).toMatchObject({
+      memoryBytesMax: 536_870_912,
+      jobDeadlineMs: 5_400_000,
+    });
     expect(settings.sources[0]!.watch).toMatchObject({ quietMs: 250, maxWaitMs: 90_000 });
   });
 

@@ -149,6 +149,8 @@ export interface SourceSettings {
     readonly check: 'quick' | 'full';
     /** All of a database is read at least this often, whatever its log proves; 0: every time. */
     readonly fullScanEveryMs: number;
+    /** How far a log may grow while its database is read; 0: without bound; null: by the size of the database. */
+    readonly maxLogGrowthBytes: number | null;
     /** Patterns of databases that may come and go. */
     readonly optional: readonly string[];
   };
@@ -221,6 +223,9 @@ export interface Settings {
   readonly worker: {
     readonly memoryBytesMax: number;
     readonly jobDeadlineMs: number;
+    /** As of `nice`, 0 to 19, for work that nobody waits for. */
+    readonly niceness: number;
+    readonly diskPriority: 'derived' | 'idle';
   };
   readonly sources: readonly SourceSettings[];
 }

@@ -46,7 +46,12 @@ export function snapshotResult(id: string, manifest: Manifest): Record<string, u
     capturedAt: manifest.capturedAt,
     skewMs: manifest.skewMs,
     statistics: manifest.statistics,
-    databases: manifest.databases.map(({ path, method, check }) => ({ path, method, check })),
+    databases: manifest.databases.map(({ path, method, check, logGrowth }) => ({
+      path,
+      method,
+      check,
+      ...(logGrowth === undefined ? {} : { logGrowth }),
+    })),
     writtenAround: writtenAround(manifest),
     skippedCount: manifest.skippedCount,
     skippedByReason: manifest.skippedByReason ?? {},

@@ -20,7 +20,7 @@ export const settingsMethods = {
       logLevel: z.string(),
       codec: z.string(),
       verifyWrites: z.string(),
-      worker: z.record(z.string(), z.number()),
+      worker: z.record(z.string(), z.union([z.number(), z.string()])),
       sources: z.array(z.looseObject({ id: z.string(), name: z.string() })),
       /** Rises with every change made over the socket; 0: none was ever made. */
       version: count,

@@ -66,6 +66,12 @@ const snapshotDatabase = z.object({
     durationMs: z.number(),
     at: time,
   }),
+  logGrowth: z
+    .object({ bytesBefore: count, bytesAfter: count, retries: count })
+    .optional()
+    .describe(
+      'Length of its write-ahead log before and after it was read, and how often reading let go of it so that it could be shortened.',
+    ),
   reading: z
     .object({ scannedAt: time, contradictedAt: time.nullable() })
     .optional()

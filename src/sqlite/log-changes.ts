@@ -52,6 +52,32 @@ export function changesInLog(
   return endsAt(now, follow({ ...old, salts: now.salts }, start, now.lastFrame)) ? pages : null;
 }
 
+/** A state that a read transaction holds; without frames it is the database file alone. */
+export type HeldState = Pick<LogNow, 'lastFrame' | 'salts' | 'frameChecksum' | 'pageCount'>;
+
+/**
+ * Every page that was written since a state that a read transaction still holds. Nothing but what it does not need
+ * can have been given up meanwhile: the log is the same, or was begun anew once.
+ * @returns null where frames are damaged
+ */
+export function changesWhileHeld(
+  held: HeldState,
+  now: LogNow,
+  read: ReadBytes,
+): ChangedPages | null {
+  const pages = new ChangedPages(held.pageCount);
+  pages.addPageCount(now.pageCount);
+  const { salts, pageBytes, bigEndian } = now;
+  const chain: Chain = { read, salts, pages, pageBytes, bigEndian };
+  let start: ChainEnd = { frame: held.lastFrame, checksum: held.frameChecksum };
+  if (held.lastFrame === 0 || !held.salts.equals(salts)) {
+    const header = parseWalHeader(read(0, WAL_HEADER_BYTES));
+    if (header?.salts.equals(salts) !== true) return null;
+    start = { frame: 0, checksum: header.checksum };
+  }
+  return endsAt(now, follow(chain, start, now.lastFrame)) ? pages : null;
+}
+
 interface Chain {
   readonly read: ReadBytes;
   readonly salts: Buffer;

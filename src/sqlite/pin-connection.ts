@@ -5,10 +5,11 @@ import type { ChangedPages } from './changed-pages.ts';
 import { DatabaseImage } from './database-image.ts';
 import { familyPaths } from './family.ts';
 import { type DatabaseHeader, HEADER_BYTES, pageCountOf, parseHeader } from './header.ts';
-import { changesInLog } from './log-changes.ts';
+import { changesInLog, changesWhileHeld } from './log-changes.ts';
 import { type LogPosition, logPositionOf, mayFollow } from './log-position.ts';
 import type { PinnedState } from './pinned-state.ts';
 import { openForReading, readAt } from './read-at.ts';
+import { FRAME_HEADER_BYTES } from './wal.ts';
 import {
   BACKFILL_OFFSET,
   nativeUInt32,
@@ -16,6 +17,13 @@ import {
   WAL_INDEX_HEADER_BYTES,
   type WalIndexHeader,
 } from './wal-index.ts';
+
+/** A later state of a database than the one that is pinned. */
+export interface NewerState {
+  readonly position: LogPosition;
+  /** From the pinned state to this one. */
+  readonly pages: ChangedPages;
+}
 
 /**
  * One SQLite connection on a database, with raw descriptors of the family beside it. The descriptors are closed only
@@ -208,6 +216,38 @@ export class PinConnection {
     return changesInLog(before, { ...walIndex, pageBytes, pageCount }, (offset, lengthBytes) =>
       readAt(wal, offset, lengthBytes),
     );
+  }
+
+  /** Length of `-wal` now; 0 without one. */
+  logBytes(): number {
+    return this.#wal === null || !this.#connection.open ? 0 : fstatSync(this.#wal).size;
+  }
+
+  /** Bytes of the log that came after the pinned state, and that no checkpoint can give back while it is held. */
+  logGrowthBytes(): number {
+    const pinned = this.#state?.walIndex ?? null;
+    const now = pinned === null ? null : this.#readWalIndex();
+    if (pinned === null || now === null) return 0;
+    const isSame = now.salts.equals(pinned.salts);
+    const frames = isSame ? now.lastFrame - pinned.lastFrame : now.lastFrame;
+    return frames * (FRAME_HEADER_BYTES + now.pageBytes);
+  }
+
+  /** The newest state in the log, and what changed from the pinned one to it; null where that is not known. */
+  changesWhilePinned(): NewerState | null {
+    const pinned = this.#pinned();
+    const { walIndex, pageBytes, pageCount } = pinned;
+    const [wal, shm] = [this.#wal, this.#shm];
+    if (walIndex === null || wal === null || shm === null) return null;
+    const backfilled = nativeUInt32(readAt(shm, BACKFILL_OFFSET, 4), 0);
+    const now = this.#readWalIndex();
+    if (now === null || now.pageBytes !== pageBytes) return null;
+    const pages = changesWhileHeld({ ...walIndex, pageCount }, now, (offset, lengthBytes) =>
+      readAt(wal, offset, lengthBytes),
+    );
+    const state = { ...pinned, walIndex: now, pageCount: now.pageCount, backfilled };
+    const position = logPositionOf(state, fstatSync(this.#main, { bigint: true }));
+    return pages === null || position === null ? null : { position, pages };
   }
 
   close(): void {

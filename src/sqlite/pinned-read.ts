@@ -13,6 +13,7 @@ import {
   type PinCandidate,
   type PinOptions,
 } from './pin-candidate.ts';
+import type { NewerState } from './pin-connection.ts';
 
 export type { PinOptions } from './pin-candidate.ts';
 
@@ -37,6 +38,12 @@ export interface PinnedDatabase {
   logPosition(): LogPosition | null;
   /** The pages that may have changed since an earlier state of it; null when that cannot be proven. */
   changesSince(before: LogPosition): ChangedPages | null;
+  /** Length of `-wal` now; 0 without one. */
+  logBytes(): number;
+  /** Bytes that the log has grown by since, and that are not given back before this is closed. */
+  logGrowthBytes(): number;
+  /** The newest state in the log and the way to it; null where that is not known. */
+  changesWhilePinned(): NewerState | null;
   /** Ends the transaction and closes everything. Idempotent. */
   close(): Promise<void>;
 }
@@ -153,6 +160,9 @@ function pinnedDatabase(candidate: PinCandidate): PinnedDatabase {
       withConnection: () => null,
       logPosition: () => null,
       changesSince: () => null,
+      logBytes: () => candidate.stat.wal?.bytes ?? 0,
+      logGrowthBytes: () => 0,
+      changesWhilePinned: () => null,
       close: () => closeAfterReads(image, close),
     };
   }
@@ -172,6 +182,9 @@ function pinnedDatabase(candidate: PinCandidate): PinnedDatabase {
     withConnection: (run) => run(connection.connection),
     logPosition: () => (copiedFrom === null ? connection.logPosition() : null),
     changesSince: (before) => (copiedFrom === null ? connection.changesSince(before) : null),
+    logBytes: () => (copiedFrom === null ? connection.logBytes() : walBytes),
+    logGrowthBytes: () => (copiedFrom === null ? connection.logGrowthBytes() : 0),
+    changesWhilePinned: () => (copiedFrom === null ? connection.changesWhilePinned() : null),
     close: () => closeAfterReads(image, close),
   };
 }

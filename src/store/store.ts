@@ -95,6 +95,10 @@ export interface ContentSource {
   read(offset: number, lengthBytes: number, into?: Buffer): Promise<Buffer> | Buffer;
   /** True where these bytes are known to be the parent's at the same place: they are then not read. @default never */
   isAsBefore?(offset: number, lengthBytes: number): boolean;
+  /** The id of the chunk at this place where it is known and was stored before: it is then not read. @default none is */
+  knownId?(offset: number, lengthBytes: number): string | null;
+  /** Hears of each chunk, in order, when it is stored or on its way. */
+  onStored?(offset: number, id: string): void;
 }
 
 /** Chunks of content only: nodes and trees are not counted, but their bytes are. */

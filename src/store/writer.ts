@@ -36,8 +36,8 @@ export interface WriterParts {
   readonly reconciled: ReconcileReport;
 }
 
-/** One in sixteen: ids are hashes, so their first digit draws a fair sample. */
-const isSampled = ({ id }: RecordFields): boolean => id.startsWith('0');
+/** Every delta, and of full records one in sixteen: ids are hashes, so their first digit draws a fair sample. */
+const isSampled = ({ id, base }: RecordFields): boolean => base !== null || id.startsWith('0');
 
 export class RepositoryWriter implements StoreWriter {
   readonly reader: RepositoryReader;
@@ -63,7 +63,7 @@ export class RepositoryWriter implements StoreWriter {
       owner: packOwner(layout, repositoryId),
       catalog,
       verifies: parts.verifyWrites === 'all' ? () => true : isSampled,
-      verify: (record) => this.reader.objects.verify(record),
+      verify: (record) => this.#objects.verify(record),
     });
     const index = ObjectIndex.over(catalog, layout, repositoryId);
     this.reader = new RepositoryReader(layout, repositoryId, index, {

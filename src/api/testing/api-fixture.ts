@@ -95,7 +95,12 @@ export class ApiFixture {
     this.directory = directory;
     this.settings = testSettings(directory, {
       socketPath: join(directory, 'run', 'a.sock'),
-      worker: { memoryBytesMax: 1024 ** 3, jobDeadlineMs: 60_000 },
+      worker: {
+        memoryBytesMax: 1024 ** 3,
+        jobDeadlineMs: 60_000,
+        niceness: 0,
+        diskPriority: 'derived',
+      },
       sources: [
         sourceSettings('alpha', join(directory, 'alpha')),
         sourceSettings('beta', join(directory, 'beta')),

@@ -116,6 +116,13 @@ export class ObjectReader {
     requireId(fields, (await bytePool().run({ ...task, wanted: 'id' })).id);
   }
 
+  /** That a delta decodes to a difference that hashes so. @throws VERIFY_FAILED, what the codec throws */
+  async verifyDifference({ fields, stored }: StoredRecord, difference: string): Promise<void> {
+    const task = this.#decoding(fields, stored);
+    const { id } = await bytePool().run({ ...task, wanted: 'id' });
+    if (id !== difference) requireId(fields, null);
+  }
+
   #decoding(fields: RecordFields, stored: Buffer): Omit<DecodeTask, 'wanted'> {
     const keys = this.#keys;
     requireReadable(fields, keys);

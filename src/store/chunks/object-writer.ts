@@ -2,7 +2,7 @@ import { HoldfastError } from '../../kernel/errors.ts';
 import { objectId } from '../format/object-id.ts';
 import type { ObjectKind } from '../format/record.ts';
 import type { PackWriter } from '../packs/pack-writer.ts';
-import type { ObjectReader } from './object-reader.ts';
+import type { ObjectReader, StoredRecord } from './object-reader.ts';
 import type { Encoded, EncodedRecord, RecordEncoder } from './record-encoder.ts';
 import { differingShare, xorWithBase } from './xor.ts';
 
@@ -23,6 +23,27 @@ const DIFFERING_SHARE_MAX = 0.5;
 const TINY_DELTA_PART = 1 / 32;
 /** A delta must be below this part of the full record. */
 const DELTA_PART_MAX = 1 / 2;
+/** Beside its bytes a record takes its header, and its entry in the footer. */
+const RECORD_OVERHEAD_BYTES = 164;
+
+/** An object as it differs from its base. */
+interface Delta extends Encoded {
+  readonly base: string;
+  /** What stood at its place before it: the base, or a delta against it. */
+  readonly previous: string;
+  /** Hash of the difference. */
+  readonly difference: string;
+}
+
+/** 0 to 1, the same for the same object: ids are hashes. */
+function lotOf(id: string): number {
+  return Number.parseInt(id.slice(8, 16), 16) / 2 ** 32;
+}
+
+function unlessDamaged(error: unknown): null {
+  if (error instanceof HoldfastError) return null;
+  throw error;
+}
 
 /** Stores objects once each: hashes at once, compresses and appends in the background, a bounded number at a time. */
 export class ObjectWriter {
@@ -31,6 +52,8 @@ export class ObjectWriter {
   readonly #packs: PackWriter;
   readonly #encoder: RecordEncoder;
   readonly #inFlight = new Map<string, { plain: Buffer; storing: Promise<void> }>();
+  /** Of deltas that are not sealed in a pack yet, by id. */
+  readonly #differences = new Map<string, string>();
   #failure: { error: unknown } | null = null;
   /** Called when there is room for one more. */
   #waiting: (() => void)[] = [];
@@ -144,36 +167,74 @@ export class ObjectWriter {
     const { length: plainBytes } = plain;
     const delta = predecessor === null ? null : await this.#encodeDelta(plain, predecessor);
     if (delta === null) return this.#encoder.record({ id, base: null, kind }, plain);
-    const asDelta = { id, base: delta.base, kind };
-    if (delta.stored.length < plainBytes * TINY_DELTA_PART) {
-      return this.#encoder.seal(asDelta, delta, plainBytes);
+    const isTiny = delta.stored.length < plainBytes * TINY_DELTA_PART;
+    const full = isTiny ? null : await this.#encoder.compress(plain);
+    if (full !== null && (await this.#isFullBetter(id, plain, delta, full.stored.length))) {
+      delta.block?.release();
+      return this.#encoder.seal({ id, base: null, kind }, full, plainBytes);
     }
-    const full = await this.#encoder.compress(plain);
-    if (delta.stored.length < full.stored.length * DELTA_PART_MAX) {
-      full.block?.release();
-      return this.#encoder.seal(asDelta, delta, plainBytes);
-    }
-    delta.block?.release();
-    return this.#encoder.seal({ id, base: null, kind }, full, plainBytes);
+    full?.block?.release();
+    this.#differences.set(id, delta.difference);
+    return this.#encoder.seal({ id, base: delta.base, kind }, delta, plainBytes);
   }
 
-  async #encodeDelta(
+  /**
+   * Deltas are all against one base, and grow as the object drifts away from it. What a delta is larger than one
+   * against the object before would be, is rent for keeping the old base; a new one costs a full record. Whoever does
+   * not know how long this goes on loses least by buying when the rents add up to the price. Nobody keeps their sum:
+   * each time a lot is drawn, with the share of the price that this rent is as its chance. An object of which the
+   * same bytes change each time pays no rent, and keeps its base. docs/performance.md has figures.
+   */
+  async #isFullBetter(
+    id: string,
     plain: Buffer,
-    predecessor: PredecessorOf,
-  ): Promise<(Encoded & { base: string }) | null> {
+    delta: Delta,
+    fullBytes: number,
+  ): Promise<boolean> {
+    const deltaBytes = delta.stored.length;
+    if (deltaBytes >= fullBytes * DELTA_PART_MAX) return true;
+    if (delta.previous === delta.base) return false;
+    const previous = await this.#reader.read(delta.previous).catch(unlessDamaged);
+    if (previous === null) return true;
+    const step = await this.#encoder.compress(xorWithBase(plain, previous));
+    const rentBytes = deltaBytes - step.stored.length;
+    step.block?.release();
+    return lotOf(id) < rentBytes / (fullBytes + RECORD_OVERHEAD_BYTES);
+  }
+
+  /**
+   * That a record, read back, decodes to what was put. For a delta that this writer has made it is enough that it
+   * decodes to the same difference: its base was hashed when the difference was taken. @throws VERIFY_FAILED
+   */
+  async verify(record: StoredRecord): Promise<void> {
+    const difference = this.#differences.get(record.fields.id);
+    if (difference === undefined) return this.#reader.verify(record);
+    await this.#reader.verifyDifference(record, difference);
+    this.#differences.delete(record.fields.id);
+  }
+
+  async #encodeDelta(plain: Buffer, predecessor: PredecessorOf): Promise<Delta | null> {
     // Uncompressed, an XOR is as long as what it replaces.
     if (this.#encoder.codec === 'none') return null;
     const found = await this.#readBase(predecessor);
     if (found === null || differingShare(plain, found.plain) > DIFFERING_SHARE_MAX) return null;
-    const encoded = await this.#encoder.compress(xorWithBase(plain, found.plain));
-    return { ...encoded, base: found.base };
+    const xor = xorWithBase(plain, found.plain);
+    if (!xorWithBase(xor, found.plain).equals(plain)) {
+      throw new Error('An object and its base do not give back the object');
+    }
+    const encoded = await this.#encoder.compress(xor);
+    const { base, previous } = found;
+    return { ...encoded, base, previous, difference: objectId(xor, this.idKey) };
   }
 
-  async #readBase(predecessor: PredecessorOf): Promise<{ base: string; plain: Buffer } | null> {
+  async #readBase(
+    predecessor: PredecessorOf,
+  ): Promise<{ previous: string; base: string; plain: Buffer } | null> {
     try {
       const previous = await predecessor();
       const base = previous === null ? null : this.#reader.fullRecordOf(previous);
-      return base === null ? null : { base, plain: await this.#reader.readBase(base) };
+      if (previous === null || base === null) return null;
+      return { previous, base, plain: await this.#reader.readBase(base) };
     } catch (error) {
       // A damaged parent must not stop a new snapshot: without a base the object is stored in full.
       if (error instanceof HoldfastError) return null;

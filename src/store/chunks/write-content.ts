@@ -31,13 +31,34 @@ export async function writeContentTo(
     parent === null || source.isAsBefore === undefined
       ? null
       : new KeptChunks(source, parent, read, objects);
-  for await (const chunks of blocksOf(source, kept, activity, objects.idKey)) {
+  const stored = storedChunks(source, kept, objects);
+  let offset = 0;
+  for await (const chunks of blocksOf(source, stored, activity, objects.idKey)) {
     for (const { chunk, id, block } of chunks) {
       if (chunk === null) await nodes.addStored(id);
       else await nodes.addChunk(chunk, id, () => block?.release());
+      source.onStored?.(offset, id);
+      offset += CHUNK_BYTES;
     }
   }
   return nodes.finish(source.bytes);
+}
+
+/** The id of a chunk that need not be read, counted as used again; null where it must be. */
+type StoredChunk = (offset: number, lengthBytes: number) => Promise<string | null>;
+
+/** Null where every chunk must be read. */
+function storedChunks(
+  source: ContentSource,
+  kept: KeptChunks | null,
+  objects: ObjectWriter,
+): StoredChunk | null {
+  if (kept === null && source.knownId === undefined) return null;
+  return async (offset, lengthBytes) => {
+    const known = source.knownId?.(offset, lengthBytes) ?? null;
+    if (known !== null && objects.reuseChunk(known)) return known;
+    return kept === null ? null : kept.idAt(offset, lengthBytes);
+  };
 }
 
 interface HashedChunk {
@@ -51,7 +72,7 @@ interface HashedChunk {
 /** The chunks of blocks in order; the next blocks are being read, one at a time, and hashed meanwhile. */
 async function* blocksOf(
   source: ContentSource,
-  kept: KeptChunks | null,
+  stored: StoredChunk | null,
   activity: Activity,
   idKey: Uint8Array | null,
 ): AsyncGenerator<readonly HashedChunk[]> {
@@ -75,7 +96,7 @@ async function* blocksOf(
     const reading = lastRead.then(async () => {
       if (isOver) return [];
       activity.signal.throwIfAborted();
-      const pieces = await piecesOf(offset, lengthBytes, kept);
+      const pieces = await piecesOf(offset, lengthBytes, stored);
       const hashed: Promise<readonly HashedChunk[]>[] = [];
       for (const piece of pieces) {
         const hashing = hashPiece(piece, await read(piece), idKey);
@@ -113,13 +134,13 @@ interface Piece {
 async function piecesOf(
   offset: number,
   lengthBytes: number,
-  kept: KeptChunks | null,
+  stored: StoredChunk | null,
 ): Promise<readonly Piece[]> {
-  if (kept === null) return [{ offset, lengthBytes, kept: null }];
+  if (stored === null) return [{ offset, lengthBytes, kept: null }];
   const pieces: Piece[] = [];
   for (let at = offset; at < offset + lengthBytes; at += CHUNK_BYTES) {
     const chunkBytes = Math.min(CHUNK_BYTES, offset + lengthBytes - at);
-    const id = await kept.idAt(at, chunkBytes);
+    const id = await stored(at, chunkBytes);
     const last = pieces.at(-1);
     if (id === null && last?.kept === null) {
       pieces[pieces.length - 1] = { ...last, lengthBytes: last.lengthBytes + chunkBytes };

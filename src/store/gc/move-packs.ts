@@ -91,6 +91,7 @@ async function rewriteBatch(packs: readonly PackUse[], context: MoveContext): Pr
     owner: packOwner(layout, repositoryId),
     catalog,
     relocates: true,
+    // Copied as they are out of packs whose hashes are right, into packs that are read back: a sample is enough.
     verifies: ({ id }) => id.startsWith('0'),
     verify: (record) => reader.verify(record),
   });

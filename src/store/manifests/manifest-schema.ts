@@ -77,6 +77,7 @@ const database = z.strictObject({
   check,
   method: z.enum(['pinned', 'copied', 'unchanged']),
   reading: reading.optional(),
+  logGrowth: z.strictObject({ bytesBefore: count, bytesAfter: count, retries: count }).optional(),
 });
 
 const skipReason = z.enum([

@@ -60,6 +60,15 @@ export interface ManifestReading {
   readonly log: ManifestLogPosition | null;
 }
 
+export interface LogGrowth {
+  /** Length of the log when it was first pinned. */
+  readonly bytesBefore: number;
+  /** When it was let go. */
+  readonly bytesAfter: number;
+  /** How often it was let go meanwhile so that a checkpoint could shorten the log. */
+  readonly retries: number;
+}
+
 export interface ManifestDatabase {
   /** Logical path, e.g. `data/app.db`. */
   readonly path: string;
@@ -81,6 +90,8 @@ export interface ManifestDatabase {
   readonly method: 'pinned' | 'copied' | 'unchanged';
   /** Absent where the next snapshot has nothing to go by. */
   readonly reading?: ManifestReading | undefined;
+  /** Of its write-ahead log while it was read; absent where it has none. */
+  readonly logGrowth?: LogGrowth | undefined;
 }
 
 export type SkipReason =

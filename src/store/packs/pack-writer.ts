@@ -16,7 +16,7 @@ export interface PackWriterOptions {
   readonly layout: Layout;
   readonly owner: PackOwner;
   readonly catalog: Catalog;
-  /** Whether a full record is decoded again before its pack gets its name; deltas always are. */
+  /** Whether a record is decoded again before its pack gets its name. */
   readonly verifies: (fields: RecordFields) => boolean;
   /** Decodes a record and hashes the result. @throws when it does not hash to its id */
   readonly verify: (record: { fields: RecordFields; stored: Buffer }) => Promise<void>;
