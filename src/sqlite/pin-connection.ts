@@ -16,6 +16,7 @@ import {
   WAL_INDEX_HEADER_BYTES,
   type WalIndexHeader,
 } from './wal-index.ts';
+import { readWithoutTrust } from './without-trust.ts';
 
 /**
  * One SQLite connection on a database, with raw descriptors of the family beside it. The descriptors are closed only
@@ -51,6 +52,7 @@ export class PinConnection {
       });
       connection.pragma('mmap_size = 0');
       connection.pragma('query_only = ON');
+      readWithoutTrust(connection);
       // The descriptor was there before the connection: if the name still means its file, both have the same one.
       if (lstatSync(path).ino === fstatSync(main).ino) {
         return new PinConnection(path, connection, main);
