@@ -13,12 +13,12 @@ export const repositoryHandlers: HandlersOf<'repository'> = {
       mutating: true,
       idempotencyKey,
     }),
-  'repository.check': ({ readData, bandwidth, idempotencyKey }, context) =>
+  'repository.check': ({ readData, repair, dryRun, bandwidth, idempotencyKey }, context) =>
     submitJob(context, {
       kind: 'check',
       sourceId: null,
-      params: { readData, bandwidth },
-      mutating: false,
+      params: { readData, ...(repair ? { repair, dryRun } : {}), bandwidth },
+      mutating: repair && !dryRun,
       idempotencyKey,
     }),
   'repository.prune': ({ dryRun, bandwidth, idempotencyKey }, context) =>

@@ -72,8 +72,11 @@ export async function captureSource(
   const before = writer.statistics();
   const { roots, selection } = await selectSource(request);
   const report = new CaptureReport(activity);
-  const parent = new ParentSnapshot(writer.reader, request.parent, (message) =>
-    report.warn(message),
+  const parent = new ParentSnapshot(
+    writer.reader,
+    request.parent,
+    (message) => report.warn(message),
+    (content) => writer.lacks(content),
   );
   const context: DatabaseContext = {
     writer,

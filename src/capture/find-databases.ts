@@ -92,6 +92,8 @@ export function isSidecarOf(name: string, databases: ReadonlySet<string>): boole
 function isDatabase(entry: ListedEntry, before: ParentDirectory, parent: ParentSnapshot): boolean {
   const known = before.get(entry.name);
   if (known?.type === 'database') return true;
+  // What the parent's trees cannot tell, because they are damaged or lack some of it, its record of databases does.
+  if (known === undefined && parent.database(entry.logicalPath) !== undefined) return true;
   if (known?.type === 'file' && parent.isUnchanged(known, entry.stat)) return false;
   return startsAsDatabase(entry.path);
 }

@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { HoldfastError } from '../kernel/errors.ts';
+import type { Content } from '../store/chunks/content.ts';
 import type { Manifest, ManifestDatabase } from '../store/manifests/manifest.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { FileEntry, TreeEntry } from '../store/trees/tree-entry.ts';
@@ -20,17 +21,23 @@ export class ParentSnapshot {
   readonly #databases: ReadonlyMap<string, ManifestDatabase>;
   readonly #trustedBeforeNs: bigint;
   readonly #onDamage: (message: string) => void;
+  readonly #lacks: (content: Content) => Promise<boolean>;
   /** By tree: a capture walks the source twice. */
   readonly #kept = new Map<string, ParentDirectory>();
   #keptEntries = 0;
 
-  /** `onDamage` hears of what cannot be read of it: that part is then captured as if it were new. */
+  /**
+   * `onDamage` hears of what cannot be read of it: that part is then captured as if it were new. So is any file of
+   * which the repository `lacks` something: its bytes are read again, and what is missing is stored again.
+   */
   constructor(
     reader: StoreReader,
     parent: { id: string; manifest: Manifest } | null,
     onDamage: (message: string) => void,
+    lacks: (content: Content) => Promise<boolean> = async () => false,
   ) {
     this.#onDamage = onDamage;
+    this.#lacks = lacks;
     this.id = parent?.id ?? null;
     this.#manifest = parent?.manifest ?? null;
     this.#reader = reader;
@@ -72,12 +79,21 @@ export class ParentSnapshot {
   /** Null where it is damaged, which must not keep new snapshots from being made. */
   async #entriesOf(tree: string): Promise<TreeEntry[] | null> {
     try {
-      return await this.#reader.readTree(tree);
+      return await this.#wholeOnes(await this.#reader.readTree(tree));
     } catch (error) {
       if (!(error instanceof HoldfastError) || !DAMAGE.has(error.code)) throw error;
       this.#onDamage(`The previous snapshot is damaged: ${error.message}`);
       return null;
     }
+  }
+
+  async #wholeOnes(entries: TreeEntry[]): Promise<TreeEntry[]> {
+    const whole: TreeEntry[] = [];
+    for (const entry of entries) {
+      const isFile = entry.type === 'file' || entry.type === 'database';
+      if (!isFile || !(await this.#lacks(entry.content))) whole.push(entry);
+    }
+    return whole;
   }
 
   /**

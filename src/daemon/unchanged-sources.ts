@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { lookAtSource, type SourceLook } from '../capture/source-fingerprint.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
@@ -5,6 +6,7 @@ import type { Job } from '../jobs/job.ts';
 import type { RunJob } from '../jobs/job-runner.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { ownPaths } from '../operations/operation.ts';
+import { layoutOf } from '../store/layout.ts';
 import type { Manifest } from '../store/manifests/manifest.ts';
 import type { CapturedSnapshots } from './captured-snapshots.ts';
 import type { RepositoryView } from './repository-view.ts';
@@ -91,6 +93,7 @@ export class UnchangedSources {
     const { needsOperator, pendingChangeSince } = sources.facts(source.id);
     if (needsOperator || pendingChangeSince !== null) return null;
     if (sources.steppedBack(source.id).length > 0 || last.verifiedOk === false) return null;
+    if (isDamagedSince(settings.repositoryDirectory, last.capturedAt)) return null;
     const ageMs = clock.nowMs() - Date.parse(last.capturedAt);
     return ageMs >= 0 && ageMs < SNAPSHOT_AGE_MS_MAX ? last.id : null;
   }
@@ -100,6 +103,12 @@ export class UnchangedSources {
 export function holdsStill(manifest: Manifest, look: SourceLook): boolean {
   if (look.fingerprint !== manifest.sourceFingerprint) return false;
   return look.newestChangeMs < Date.parse(manifest.startedAt) - TICK_MS;
+}
+
+/** What was found damaged since a snapshot is stored again by the next, where the source still has it. */
+function isDamagedSince(repository: string, capturedAt: string): boolean {
+  const known = statSync(layoutOf(repository).knownDamage, { throwIfNoEntry: false });
+  return known !== undefined && known.mtimeMs > Date.parse(capturedAt);
 }
 
 /** A schedule asks for what is new; a person is given a snapshot unless they say otherwise. */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type Clock, isoTime, sleep } from '../kernel/clock.ts';
 import { cannot, type ErrorCode, type HoldfastError, systemCode } from '../kernel/errors.ts';
@@ -32,6 +32,18 @@ export function readLockHolder(path: string): LockHolder | null {
 
 function tryLock(path: string): Database.Database | null {
   createPrivateFile(path);
+  try {
+    return openLocked(path);
+  } catch (error) {
+    if (!/^SQLITE_(NOTADB|CORRUPT)/.test(systemCode(error) ?? '')) throw error;
+    // Nothing is ever written in it, so that empty is what it ought to be. Nobody holds the lock: whoever does keeps
+    // others from reading as far as that.
+    truncateSync(path, 0);
+    return openLocked(path);
+  }
+}
+
+function openLocked(path: string): Database.Database | null {
   const database = new Database(path, { timeout: 0 });
   try {
     database.pragma('journal_mode = DELETE');

@@ -4,11 +4,13 @@ import { sourceFingerprint } from '../capture/source-fingerprint.ts';
 import { pluginRootName } from '../config/resolve-plugins.ts';
 import type { SourceSettings } from '../config/settings.ts';
 import { type PluginResult, runPlugins } from '../hooks/run-plugins.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 import { SecretStore } from '../state/secret-store.ts';
 import { isGood, isRegular, type Manifest } from '../store/manifests/manifest.ts';
 import type { StoreReader, StoreWriter } from '../store/store.ts';
 import { type Operation, type OperationContext, ownPaths, sourceOrOnly } from './operation.ts';
 import { openRepositoryWriter } from './repository-access.ts';
+import { verifyRefuted } from './verify-refuted.ts';
 import { TOOL_VERSION } from './version.ts';
 import { hookContext, hookFacts, withHooks } from './with-hooks.ts';
 
@@ -22,17 +24,25 @@ const parameters = z.strictObject({
   ifChanged: z.boolean().optional(),
 });
 
-/** The newest snapshot of a source: what the next one is measured against. */
+const PASSED_OVER: ReadonlySet<string> = new Set(['VERIFY_FAILED', 'REPO_CORRUPT', 'NOT_FOUND']);
+
+/** The newest snapshot of a source of which the manifest can be read: what the next one is measured against. */
 export async function newestSnapshot(
   reader: StoreReader,
   source: SourceSettings,
 ): Promise<{ id: string; manifest: Manifest } | null> {
-  const newest = reader
+  const regular = reader
     .listSnapshots({ sourceId: source.id })
-    .find((summary) => isRegular(summary));
-  return newest === undefined
-    ? null
-    : { id: newest.id, manifest: await reader.readManifest(newest.id) };
+    .filter((summary) => isRegular(summary));
+  for (const { id } of regular) {
+    try {
+      return { id, manifest: await reader.readManifest(id) };
+    } catch (error) {
+      // A damaged manifest must not keep new snapshots from being made; `check` reports it.
+      if (!(error instanceof HoldfastError) || !PASSED_OVER.has(error.code)) throw error;
+    }
+  }
+  return null;
 }
 
 /** What every job that makes a snapshot says about it. */
@@ -133,10 +143,26 @@ async function takeSnapshot(
     await addTags(writer, id, [...source.tags, ...params.tags]);
     for (const warning of manifest.warnings) activity.warn(warning);
     const result = snapshotResult(id, manifest);
-    return { ...result, ...(before === null ? {} : { sourceFingerprint: before }), plugins };
+    const { healedObjects } = writer;
+    return {
+      ...result,
+      healedObjects,
+      ...(before === null ? {} : { sourceFingerprint: before }),
+      plugins,
+    };
   } finally {
     await writer.close();
   }
+}
+
+/** Older snapshots become whole by what was damaged and has been stored again: those that are say so from now on. */
+async function withHealed(
+  context: OperationContext,
+  result: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  if (result['healedObjects'] === 0) return { ...result, snapshotsHealed: [] };
+  context.activity.log(`${result['healedObjects']} damaged objects were stored again`);
+  return { ...result, snapshotsHealed: await verifyRefuted(context, () => true) };
 }
 
 /** Takes one snapshot of one source, between its hooks. */
@@ -146,6 +172,8 @@ export const backup: Operation<BackupParameters> = {
   run(context, params) {
     const source = sourceOrOnly(context.settings, params.sourceId);
     const work = { kind: 'backup', before: 'pre', after: 'post', snapshotId: null } as const;
-    return withHooks(context, source, work, () => takeSnapshot(context, source, params));
+    return withHooks(context, source, work, async () =>
+      withHealed(context, await takeSnapshot(context, source, params)),
+    );
   },
 };

@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import { cannot } from '../kernel/errors.ts';
-import { checkRepository } from '../store/repository.ts';
-import type { Operation } from './operation.ts';
+import { cannot, HoldfastError } from '../kernel/errors.ts';
+import { checkRepository, FoundDamage, recordDamage } from '../store/repository.ts';
+import type { Operation, OperationContext } from './operation.ts';
+import { repairDamage } from './repair.ts';
+import { LOCK_WAIT_MS } from './repository-access.ts';
 import { repositoryKey } from './repository-key.ts';
 
 const parameters = z.strictObject({
@@ -15,30 +17,55 @@ const parameters = z.strictObject({
       }),
     ])
     .default('none'),
+  /** Saves what can be saved; all data is then read, whatever `readData` says. */
+  repair: z.boolean().default(false),
+  /** With `repair`: only tells what can be saved. */
+  dryRun: z.boolean().default(false),
 });
 
-/** Checks the repository itself: its structure, and as much of its data as asked for. */
-export const check: Operation<z.infer<typeof parameters>> = {
+type CheckParameters = z.infer<typeof parameters>;
+
+/** Checks the repository itself: its structure, and as much of its data as asked for; or repairs it. */
+export const check: Operation<CheckParameters> = {
   kind: 'check',
   params: parameters,
-  async run({ activity, settings }, params) {
+  async run(context, { readData, repair, dryRun }) {
+    if (repair) return repairDamage(context, dryRun);
+    const { activity, settings } = context;
     const path = settings.repositoryDirectory;
     const key = await repositoryKey(settings);
-    const report = await checkRepository(path, { ...params, key }, activity);
+    const damage = new FoundDamage();
+    const report = await checkRepository(path, { readData, key, damage }, activity);
     for (const finding of report.findings.slice(0, 100)) {
       if (finding.severity === 'warning') activity.warn(finding.message);
     }
     const errors = report.findings.filter(({ severity }) => severity === 'error');
     if (report.ok) return { ...report };
+    if (!damage.isNone) await makeKnown(context, damage);
     throw cannot(
       'VERIFY_FAILED',
       'check repository',
       path,
       `${errors.length} errors, the first: ${errors[0]?.message ?? 'unknown'}`,
       {
-        hint: 'Snapshots that do not need the damaged parts still restore: holdfast verify --all tells which.',
+        hint: 'Snapshots that do not need the damaged parts still restore. holdfast check --repair --dry-run tells what can be saved.',
         details: { report: { ...report, findings: report.findings.slice(0, 200) } },
       },
     );
   },
 };
+
+/** So that the next backup stores again what the live data still has. The check itself has its result already. */
+async function makeKnown(
+  { activity, settings, clock }: OperationContext,
+  damage: FoundDamage,
+): Promise<void> {
+  const options = { clock, key: await repositoryKey(settings), lockWaitMs: LOCK_WAIT_MS };
+  try {
+    const missing = await recordDamage(settings.repositoryDirectory, damage, options, activity);
+    activity.log(`${missing} objects are missing or damaged; backups store again what they meet`);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    activity.warn(`What is damaged could not be noted: ${error.message}`);
+  }
+}

@@ -83,8 +83,11 @@ export const repositoryMethods = {
     result: submitted,
   },
   'repository.check': {
-    summary: 'Enqueues a check of the whole repository.',
+    summary:
+      'Enqueues a check of the whole repository. With `repair` what can be saved of a damaged one is saved, damaged files are moved to `set-aside/`, and the result tells of each snapshot whether it is whole, repaired, or what it lost; with `dryRun` besides nothing is changed.',
     params: z.strictObject({
+      repair: z.boolean().default(false),
+      dryRun: z.boolean().default(false),
       readData: z
         .union([
           z.enum(['none', 'all']),

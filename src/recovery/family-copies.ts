@@ -3,6 +3,7 @@ import { chmod, copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity } from '../kernel/activity.ts';
 import { systemCode } from '../kernel/errors.ts';
+import { disarmJournal } from '../sqlite/disarm-journal.ts';
 
 /** Private copies of a family in scratch, to be opened, edited and thrown away. They need not be durable. */
 
@@ -43,6 +44,7 @@ export async function copyFamilyAside(
     activity.signal.throwIfAborted();
     if ((await bytesOf(`${main}${suffix}`)) === null) continue;
     await copyOne(`${main}${suffix}`, `${copy}${suffix}`);
+    if (suffix === '-journal') await disarmJournal(`${copy}${suffix}`);
   }
   activity.signal.throwIfAborted();
   return copy;

@@ -5,7 +5,7 @@ import { isInside } from '../files/safe-path.ts';
 import { cannot, messageOf } from '../kernel/errors.ts';
 import { isConstraintOnly } from '../sqlite/integrity-messages.ts';
 import { isRegular, type Manifest, type ManifestDatabase } from '../store/manifests/manifest.ts';
-import type { StoreReader } from '../store/store.ts';
+import type { SnapshotSummary, StoreReader } from '../store/store.ts';
 import type { DatabaseEntry } from '../store/trees/tree-entry.ts';
 
 /** One database as one snapshot has it. */
@@ -31,7 +31,7 @@ function isSound({ check }: ManifestDatabase): boolean {
 const MANIFESTS_READ_MAX = 1_000;
 
 /**
- * The snapshots of one source, newest first, each manifest read once and only when it is asked for. Without those
+ * The snapshots of one source, newest first, behind them those that failed a verification, each manifest read once and only when it is asked for. Without those
  * that a restore took of what it replaced: somebody had chosen to be rid of that.
  */
 export class SnapshotDatabases {
@@ -54,7 +54,14 @@ export class SnapshotDatabases {
     const summaries = reader
       .listSnapshots({ sourceId: source.id })
       .filter((summary) => isRegular(summary) && !summary.resealed);
-    const ids = summaries.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
+    // What is known to have lost something is asked last: it is never the newest one to go by.
+    const isRefuted = ({ verifiedOk, verifiedLevel }: SnapshotSummary): boolean =>
+      verifiedOk === false && verifiedLevel !== 'drill';
+    const ordered = [
+      ...summaries.filter((summary) => !isRefuted(summary)),
+      ...summaries.filter(isRefuted),
+    ];
+    const ids = ordered.map(({ id }) => id).slice(0, MANIFESTS_READ_MAX);
     this.#ids = only === null ? ids : [only];
   }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -12,6 +13,7 @@ import {
 } from '../files/quarantine/quarantine.ts';
 import type { SwapDirectory, SwapItem, SwapResult } from '../files/swap/swap.ts';
 import type { Activity } from '../kernel/activity.ts';
+import { disarmJournal } from '../sqlite/disarm-journal.ts';
 import type { StagingPlaces } from './staging-places.ts';
 
 /** The way back from a swap that was finished: what it replaced is taken from quarantine, what it made goes. */
@@ -77,7 +79,8 @@ async function itemsBack(
     copied.push({ target: `${target}${suffix}`, staged: `${main}${suffix}`, family: false });
   }
   if (copied.length <= 1) return copied.map((item) => ({ ...item, family }));
-  if (!fold(main)) return copied;
+  await disarmJournal(`${main}-journal`);
+  if (!fold(main)) return copied.filter(({ staged }) => staged === null || existsSync(staged));
   for (const suffix of SIDECAR_SUFFIXES) await removeDurably(`${main}${suffix}`);
   await syncDirectory(staging);
   return [{ target, staged: main, family: true }];

@@ -3,6 +3,7 @@ import { copyFile, open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import { cannot, systemCode } from '../kernel/errors.ts';
+import { disarmJournal } from './disarm-journal.ts';
 import { type FamilyStat, familyPaths, sameFamilyContent, statFamily } from './family.ts';
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
@@ -45,7 +46,10 @@ export async function copyFamily(
         await copyMember(originals[member], copies[member], options.signal);
       }
     }
-    if (sameFamilyContent(stat, await statFamily(path))) return { path: copies.main, stat };
+    if (sameFamilyContent(stat, await statFamily(path))) {
+      await disarmJournal(copies.journal);
+      return { path: copies.main, stat };
+    }
   }
   throw cannot('BUSY', 'copy database', path, 'it is written all the time', {
     hint: 'Try again when its application is idle.',

@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import { messageOf, systemCode } from '../kernel/errors.ts';
 import { looksEncrypted } from './encrypted-look.ts';
 import { checkTableByTable, isForeignDefinition } from './piecewise-check.ts';
+import { readWithoutTrust } from './without-trust.ts';
 
 /** What SQLite's own checks say about a database, told apart from a database that only cannot be read now. */
 
@@ -116,6 +117,7 @@ function checkAndClose(database: Database.Database, level: CheckLevel): Connecti
   try {
     // A mapped file that is cut short kills the process instead of failing the read.
     database.pragma('mmap_size = 0');
+    readWithoutTrust(database);
     return checkConnection(database, level);
   } finally {
     database.close();

@@ -17,6 +17,7 @@ import {
   WAL_INDEX_HEADER_BYTES,
   type WalIndexHeader,
 } from './wal-index.ts';
+import { readWithoutTrust } from './without-trust.ts';
 
 /** A later state of a database than the one that is pinned. */
 export interface NewerState {
@@ -59,6 +60,7 @@ export class PinConnection {
       });
       connection.pragma('mmap_size = 0');
       connection.pragma('query_only = ON');
+      readWithoutTrust(connection);
       // The descriptor was there before the connection: if the name still means its file, both have the same one.
       if (lstatSync(path).ino === fstatSync(main).ino) {
         return new PinConnection(path, connection, main);

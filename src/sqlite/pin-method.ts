@@ -22,12 +22,14 @@ export type PinMethod = 'readonly' | 'readwrite' | 'copy' | 'plain';
  */
 export async function choosePinMethod(path: string): Promise<PinMethod> {
   const header = parseHeader(readStart(path, HEADER_BYTES) ?? Buffer.alloc(0));
-  const { main, wal, shm } = await statFamily(path);
+  const { main, wal, shm, journal } = await statFamily(path);
   if (main === null) throw cannot('PATH_NOT_FOUND', 'read database', path, 'there is no such file');
   if (header === null) return 'plain';
   const usesLog = header.journalMode === 'wal' || (wal !== null && wal.bytes > 0);
   if (!usesLog || (wal !== null && shm !== null)) return 'readonly';
   if (wal !== null || shm !== null) return 'copy';
+  // A connection that may write rolls a journal back, in the file itself.
+  if (journal !== null) return 'copy';
   return (await canWrite(path)) && (await canWrite(dirname(path))) ? 'readwrite' : 'copy';
 }
 

@@ -15,6 +15,7 @@ export interface Layout {
   readonly setAside: string;
   readonly catalog: string;
   readonly lock: string;
+  readonly knownDamage: string;
   /** Null where the repository is not encrypted. */
   readonly keys: RepositoryKeys | null;
 }
@@ -34,6 +35,7 @@ export function layoutOf(path: string): Layout {
     setAside: join(path, 'set-aside'),
     catalog: join(path, 'catalog.db'),
     lock: join(path, 'lock.db'),
+    knownDamage: join(path, 'damaged.json'),
     keys: null,
   };
 }

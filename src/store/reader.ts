@@ -1,6 +1,6 @@
 import { ObjectIndex } from './catalog/object-index.ts';
 import type { Content } from './chunks/content.ts';
-import { ObjectReader, type PendingObjects } from './chunks/object-reader.ts';
+import { type DamageListener, ObjectReader, type PendingObjects } from './chunks/object-reader.ts';
 import { readBlocksOf } from './chunks/read-blocks.ts';
 import { readContentOf } from './chunks/read-content.ts';
 import { chunkIdsOf } from './chunks/walk-content.ts';
@@ -35,13 +35,14 @@ export class RepositoryReader implements StoreReader {
     repositoryId: string,
     index: ObjectIndex,
     pending: PendingObjects | null = null,
+    onDamage: DamageListener | null = null,
   ) {
     this.path = layout.root;
     this.repositoryId = repositoryId;
     this.#layout = layout;
     this.#index = index;
     this.#files = new PackFiles(layout);
-    this.objects = new ObjectReader(index, this.#files, layout.keys, pending);
+    this.objects = new ObjectReader(index, this.#files, layout.keys, pending, onDamage);
     this.#snapshots = new SnapshotList(layout, () => index.catalog);
   }
 

@@ -28,6 +28,7 @@ import { RepositoryWriter } from './writer.ts';
 
 export { type CheckOptions, type CheckReport, checkRepository } from './check/check-repository.ts';
 export type { CheckFinding } from './check/findings.ts';
+export { FoundDamage } from './check/found-damage.ts';
 export { type SnapshotVerification, verifySnapshot } from './check/verify-snapshot.ts';
 export {
   addKeySlot,
@@ -45,12 +46,15 @@ export { type RepositoryLocks, removeStaleLeases, repositoryLocks } from './leas
 export { planReconcile } from './reconcile/plan-reconcile.ts';
 export { type RebuildReport, rebuildCatalog } from './reconcile/rebuild-catalog.ts';
 export type { ReconcileReport } from './reconcile/reconcile.ts';
+export { recordDamage } from './repair/record-damage.ts';
+export type { RepairedSnapshot, RepairReport } from './repair/repair-report.ts';
+export { type RepairOptions, repairRepository } from './repair/repair-repository.ts';
 
 /** How repositories are created and opened; docs/format.md describes what they are made of. */
 
 const INIT_LOCK_WAIT_MS = 10_000;
 const OWN_NAMES =
-  /^(packs|snapshots|notes|removed|leases|keys|tmp|set-aside|lost\+found|lock\.db.*|catalog\.db.*)$/;
+  /^(packs|snapshots|notes|removed|leases|keys|tmp|set-aside|lost\+found|damaged\.json|lock\.db.*|catalog\.db.*)$/;
 
 export interface InitOptions {
   readonly clock: Clock;

@@ -126,6 +126,10 @@ export interface StoreWriter {
    * tree id. `parent`, the tree of this directory in the parent snapshot, makes a changed directory cheap to store.
    */
   writeTree(entries: readonly TreeEntry[], parent?: string | null): Promise<string>;
+  /** Objects known to be missing or damaged that this writer's snapshots have stored again. */
+  readonly healedObjects: number;
+  /** True where some of a content is known to be missing or damaged: what it was made of has to be read again. */
+  lacks(content: Content): Promise<boolean>;
   /** What this writer has added since it was opened. */
   statistics(): WriterStatistics;
   /**

@@ -1,13 +1,15 @@
 import type { ExclusiveLock } from '../files/exclusive-lock.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { cannot } from '../kernel/errors.ts';
+import { cannot, HoldfastError } from '../kernel/errors.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { ObjectIndex } from './catalog/object-index.ts';
 import type { Content } from './chunks/content.ts';
 import { ObjectWriter } from './chunks/object-writer.ts';
 import { RecordEncoder } from './chunks/record-encoder.ts';
+import { nodeIds } from './chunks/walk-content.ts';
 import { writeContentTo } from './chunks/write-content.ts';
+import { DamageLedger } from './damage/damage-ledger.ts';
 import type { RecordCodec, RecordFields } from './format/record.ts';
 import { type Layout, manifestPath } from './layout.ts';
 import type { Manifest, Notes } from './manifests/manifest.ts';
@@ -48,6 +50,7 @@ export class RepositoryWriter implements StoreWriter {
   readonly #clock: Clock;
   readonly #packs: PackWriter;
   readonly #objects: ObjectWriter;
+  readonly #damage: DamageLedger;
   readonly #read = (id: string): Promise<Buffer> => this.reader.readChunk(id);
   #closed = false;
 
@@ -66,10 +69,14 @@ export class RepositoryWriter implements StoreWriter {
       verify: (record) => this.#objects.verify(record),
     });
     const index = ObjectIndex.over(catalog, layout, repositoryId);
-    this.reader = new RepositoryReader(layout, repositoryId, index, {
-      pendingRecord: (id) => this.#packs.pendingRecord(id),
-      pendingPlain: (id) => this.#objects.plainInFlight(id),
-    });
+    this.#damage = new DamageLedger({ layout, repositoryId, catalog, index });
+    const pending = {
+      pendingRecord: (id: string) => this.#packs.pendingRecord(id),
+      pendingPlain: (id: string) => this.#objects.plainInFlight(id),
+    };
+    this.reader = new RepositoryReader(layout, repositoryId, index, pending, (id, pack) =>
+      this.#damage.note(id, pack),
+    );
     const encoder = new RecordEncoder(parts.codec, layout.keys);
     this.#objects = new ObjectWriter(this.reader.objects, this.#packs, encoder);
   }
@@ -95,6 +102,7 @@ export class RepositoryWriter implements StoreWriter {
     activity: Activity,
   ): Promise<{ id: string; manifest: Manifest }> {
     await this.#objects.settle();
+    await this.#damage.keep();
     await this.#packs.flush();
     activity.signal.throwIfAborted();
     const manifest = build(this.statistics());
@@ -102,7 +110,30 @@ export class RepositoryWriter implements StoreWriter {
     const { id, bytes } = encodeManifest(this.#layout, manifest);
     await publishFile(this.#layout, manifestPath(this.#layout, id), bytes);
     this.#catalog.putSnapshot(id, encodeSummary(this.#layout, summarise(id, manifest)));
+    await this.#damage.settle();
     return { id, manifest };
+  }
+
+  get healedObjects(): number {
+    return this.#damage.healed;
+  }
+
+  async lacks({ ids, depth }: Content): Promise<boolean> {
+    if (!this.#damage.isComplete) return true;
+    const { missing } = this.#damage;
+    if (missing.size === 0) return false;
+    if (ids.some((id) => missing.has(id))) return true;
+    if (depth === 0) return false;
+    try {
+      for (const id of ids) {
+        const children = nodeIds(await this.#read(id), id);
+        if (await this.lacks({ bytes: 0, depth: depth - 1, ids: children })) return true;
+      }
+      return false;
+    } catch (error) {
+      if (error instanceof HoldfastError) return true;
+      throw error;
+    }
   }
 
   async writeNotes(id: string, notes: Notes): Promise<void> {

@@ -23,11 +23,4 @@ export function readPragmas(database: Database.Database): DatabasePragmas {
   };
 }
 
-/**
- * Makes a connection fit to read a file that nobody vouches for. Nothing of the file runs: no function that is not
- * harmless from its schema, and cells that overlap are damage instead of rows.
- */
-export function readWithoutTrust(database: Database.Database): void {
-  database.pragma('trusted_schema = OFF');
-  database.pragma('cell_size_check = ON');
-}
+export { readWithoutTrust } from '../../sqlite/without-trust.ts';

@@ -15,6 +15,7 @@ import { formatDuration } from './format-time.ts';
 import { renderMigration, renderRestoredVersions } from './migration-summary.ts';
 import { printable } from './printable.ts';
 import { renderRecovery } from './recovery-summary.ts';
+import { renderRepair } from './repair-summary.ts';
 import { renderDelete, renderPrune, renderReconcile } from './repository-summary.ts';
 import { renderCoverage, renderDiscovered } from './source-summary.ts';
 import { type Column, renderTable } from './table.ts';
@@ -55,6 +56,7 @@ const RENDERERS: Readonly<
       .map((drill) => printable(renderDrill(drill)))
       .join('\n'),
   check: (result) => {
+    if (result['repair'] !== undefined) return renderRepair(result);
     const figure = (name: string): number => numberField(result, name) ?? 0;
     const read = figure('readBytes') > 0 ? `, ${formatBytes(figure('readBytes'))} read` : '';
     return `The repository is sound: ${counted(figure('snapshots'), 'snapshot')} in ${counted(figure('packs'), 'pack')}${read}.`;

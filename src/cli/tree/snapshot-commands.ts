@@ -95,6 +95,9 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
       'also read this share of the data, such as 5%',
       dataSubset,
     )
+    .option('--repair', 'save what can be saved of a damaged repository; reads all of it')
+    .option('--dry-run', 'with --repair: only tell what can be saved')
+    .option('-y, --yes', 'do not ask')
     .action(perform(async () => (await import('../commands/check.ts')).run));
   addSnapshotContentCommands(program, perform);
   addSnapshotNoteCommands(program, perform);
@@ -137,6 +140,9 @@ function addRepositoryCommands(program: Command, perform: Perform): void {
       'also read this share of the data, such as 5%',
       dataSubset,
     )
+    .option('--repair', 'save what can be saved of a damaged repository; reads all of it')
+    .option('--dry-run', 'with --repair: only tell what can be saved')
+    .option('-y, --yes', 'do not ask')
     .action(perform(async () => (await import('../commands/check.ts')).run));
   repository
     .command('locks')

@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3';
 import { dumpSql } from '../../artifacts/sql/dump-sql.ts';
 import { exportTables, type TableCount } from '../../artifacts/tables/export-tables.ts';
 import { requireFreeSpace } from '../../files/free-space.ts';
-import { cannot } from '../../kernel/errors.ts';
+import { cannot, HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
 import { checkDatabase } from '../../sqlite/database-check.ts';
 import { isConstraintOnly } from '../../sqlite/integrity-messages.ts';
 import type { OperationContext } from '../operation.ts';
@@ -39,8 +39,34 @@ export interface DatabaseExported {
   readonly verified: boolean;
 }
 
-/** One database in one of its three forms. @throws VERIFY_FAILED where what was written is not what was read */
-export function exportDatabase(
+/** One database in one of its three forms. @throws SOURCE_CORRUPT, VERIFY_FAILED where what was written is not what was read */
+export async function exportDatabase(
+  context: OperationContext,
+  request: DatabaseExport,
+  target: ExportTarget,
+): Promise<DatabaseExported> {
+  try {
+    return await exportAs(context, request, target);
+  } catch (error) {
+    throw unreadable(error, request.database) ?? error;
+  }
+}
+
+/** What SQLite says of a file that it does not read, or not to its end. */
+function unreadable(error: unknown, database: string): Error | null {
+  const code = systemCode(error) ?? '';
+  // What is said already is said better, such as that only its application has a collation.
+  if (error instanceof HoldfastError) return null;
+  const isSchema = /^malformed database schema|unsafe use of/.test(messageOf(error));
+  const isDamage = /^SQLITE_(CORRUPT|NOTADB|TOOBIG|NOMEM)/.test(code);
+  if (!isDamage && !(code.startsWith('SQLITE_ERROR') && isSchema)) return null;
+  return cannot('SOURCE_CORRUPT', 'export', database, messageOf(error), {
+    hint: 'Export it as it is: --format db. Or have what can be read of it saved: holdfast recover --database FILE --to FILE.',
+    cause: error,
+  });
+}
+
+function exportAs(
   context: OperationContext,
   request: DatabaseExport,
   target: ExportTarget,

@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { cannot } from '../../kernel/errors.ts';
 import type { JournalMode } from '../../sqlite/header.ts';
+import { readWithoutTrust } from '../../sqlite/without-trust.ts';
 import { readSchema, type SchemaObject } from '../damage.ts';
 
 /** Opens a private copy for repair: nothing of the application's own rules may run or refuse. */
@@ -8,7 +9,7 @@ export function openCopy(path: string): Database.Database {
   const database = new Database(path, { fileMustExist: true, timeout: 0 });
   database.pragma('mmap_size = 0');
   database.pragma('foreign_keys = OFF');
-  database.pragma('trusted_schema = OFF');
+  readWithoutTrust(database);
   return database;
 }
 

@@ -21,6 +21,10 @@ const RELOCATE_OBJECT = `${ADD_OBJECT}
   ON CONFLICT (id) DO UPDATE SET pack = excluded.pack, offset = excluded.offset,
     stored = excluded.stored, plain = excluded.plain, kind = excluded.kind, base = excluded.base`;
 
+/** Deltas whose base is not there as a full record. */
+const FORGET_UNREADABLE = `DELETE FROM objects WHERE base IS NOT NULL AND NOT EXISTS
+  (SELECT 1 FROM objects AS full WHERE full.id = objects.base AND full.base IS NULL)`;
+
 const bytesOf = (id: string): Buffer => Buffer.from(id, 'hex');
 
 /**
@@ -130,6 +134,32 @@ export class Catalog {
     });
   }
 
+  /** Forgets objects, and the deltas that cannot be read without them. Returns the ids that it knew. */
+  forget(ids: Iterable<string>): string[] {
+    const forgotten: string[] = [];
+    this.#commit(() => {
+      const drop = this.#database.prepare<[Buffer]>('DELETE FROM objects WHERE id = ?');
+      for (const id of ids) if (drop.run(bytesOf(id)).changes > 0) forgotten.push(id);
+      const deltas = this.#database
+        .prepare<[], { id: Buffer }>(`${FORGET_UNREADABLE} RETURNING id`)
+        .all();
+      forgotten.push(...deltas.map((row) => row.id.toString('hex')));
+    });
+    return forgotten;
+  }
+
+  /** Ids of the objects that are read from one of these packs. */
+  objectsIn(packs: readonly string[]): string[] {
+    return this.#guard(() => {
+      const find = this.#database.prepare<[number | null], { id: Buffer }>(
+        'SELECT id FROM objects WHERE pack = ?',
+      );
+      return packs.flatMap((name) =>
+        find.all(this.#packNumber(name)).map((row) => row.id.toString('hex')),
+      );
+    });
+  }
+
   /** Forgets a pack and those of its records that are not read from elsewhere, in one transaction. */
   dropPack(name: string, entries: readonly PackEntry[]): void {
     this.#commit(() => {
@@ -164,8 +194,7 @@ export class Catalog {
   endLoading(): void {
     this.#commit(() =>
       this.#database.exec(
-        `DELETE FROM objects WHERE base IS NOT NULL AND NOT EXISTS
-           (SELECT 1 FROM objects AS full WHERE full.id = objects.base AND full.base IS NULL);
+        `${FORGET_UNREADABLE};
          DELETE FROM meta WHERE name = 'loading';`,
       ),
     );

@@ -1,9 +1,18 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../../kernel/errors.ts';
+import { NO_DAMAGE, readKnownDamage } from '../damage/known-damage.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
 import { type Layout, packNameOf } from '../layout.ts';
 import type { Catalog } from './catalog.ts';
+
+/** Entries without those of damaged records. */
+export function soundOnly(
+  entries: readonly PackEntry[],
+  damaged: ReadonlySet<string> | undefined,
+): readonly PackEntry[] {
+  return damaged === undefined ? entries : entries.filter(({ id }) => !damaged.has(id));
+}
 
 /** Names of the packs in `packs/`, in order. */
 export async function listPacks(layout: Layout): Promise<string[]> {
@@ -21,20 +30,22 @@ export async function listPacks(layout: Layout): Promise<string[]> {
 export type ReadIndex = (name: string) => Promise<{ entries: PackEntry[] | null; bytes: number }>;
 
 /**
- * Adds the packs that the catalog does not know. Returns those whose index is damaged (`torn`); packs that
- * vanish meanwhile are skipped.
+ * Adds the packs that the catalog does not know, without the records that are known to be damaged. Returns those whose index is damaged (`torn`); packs that
+ * vanish meanwhile are skipped. `keepsLoading`: bases of what was added may still come; the caller ends it.
  */
 export async function loadPacks(
   catalog: Catalog,
   layout: Layout,
   readIndex: ReadIndex,
   signal?: AbortSignal,
+  options: { readonly keepsLoading?: boolean } = {},
 ): Promise<{ added: string[]; torn: string[] }> {
   const known = new Set(catalog.packs().map((pack) => pack.name));
   const unknown = (await listPacks(layout)).filter((name) => !known.has(name));
   const added: string[] = [];
   const torn: string[] = [];
   if (unknown.length > 0) catalog.beginLoading();
+  const { records: damaged } = readKnownDamage(layout) ?? NO_DAMAGE;
   for (const name of unknown) {
     signal?.throwIfAborted();
     try {
@@ -43,12 +54,12 @@ export async function loadPacks(
         torn.push(name);
         continue;
       }
-      catalog.addPack(name, bytes, entries);
+      catalog.addPack(name, bytes, soundOnly(entries, damaged.get(name)));
       added.push(name);
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
     }
   }
-  if (catalog.isLoading) catalog.endLoading();
+  if (catalog.isLoading && options.keepsLoading !== true) catalog.endLoading();
   return { added, torn };
 }

@@ -66,6 +66,12 @@ export class ObjectIndex {
     return this.find(id);
   }
 
+  /** So that nobody is sent to them again: their records are damaged. Returns all that cannot be read now. */
+  forget(ids: readonly string[]): string[] {
+    this.#footers?.forget(ids);
+    return this.#stored?.forget(ids) ?? [];
+  }
+
   close(): void {
     this.#closed = true;
     // A writer's catalog has no #storedFile: it is closed by the writer.

@@ -4,7 +4,9 @@ import { join, relative } from 'node:path';
 import type { Activity } from '../../kernel/activity.ts';
 import { HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { soundOnly } from '../catalog/load-packs.ts';
 import type { ObjectReader } from '../chunks/object-reader.ts';
+import { NO_DAMAGE, readKnownDamage } from '../damage/known-damage.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
 import { type Layout, packNameOf, packPath } from '../layout.ts';
@@ -14,6 +16,7 @@ import { packOwner } from '../packs/pack-owner.ts';
 import { bytePool } from '../threads/byte-pool.ts';
 import { inParallel } from '../threads/in-parallel.ts';
 import type { Findings } from './findings.ts';
+import { FoundDamage } from './found-damage.ts';
 
 /** Enough to keep every thread busy. */
 const RECORDS_AT_ONCE = 48;
@@ -29,6 +32,7 @@ export async function checkPackIndexes(
 ): Promise<{ packBytes: number }> {
   let packBytes = 0;
   index.beginLoading();
+  const { records: damaged } = readKnownDamage(layout) ?? NO_DAMAGE;
   for (const [done, name] of names.entries()) {
     activity.signal.throwIfAborted();
     activity.progress({ phase: 'packs', filesDone: done, totalFiles: names.length });
@@ -44,7 +48,7 @@ export async function checkPackIndexes(
         );
         continue;
       }
-      index.addPack(name, bytes, entries);
+      index.addPack(name, bytes, soundOnly(entries, damaged.get(name)));
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       findings.error('PACK_DAMAGED', `it cannot be read: ${messageOf(error)}`, shown(layout, path));
@@ -85,6 +89,7 @@ export async function checkPackData(
   repositoryId: string,
   objects: ObjectReader,
   findings: Findings,
+  damage: FoundDamage = new FoundDamage(),
 ): Promise<number> {
   const path = packPath(layout, name);
   const where = shown(layout, path);
@@ -92,7 +97,7 @@ export async function checkPackData(
     return await withPackBytes(path, async (pack) => {
       const hashing = bytePool().run({ kind: 'hash', bytes: pack });
       const entries = packIndexOf(packOwner(layout, repositoryId), pack) ?? [];
-      const problems = entries.map((): string | null => null);
+      const problems = entries.map((): RecordProblem | null => null);
       await inParallel(entries.entries(), RECORDS_AT_ONCE, async ([index, entry]) => {
         problems[index] = await recordProblem(pack, entry, objects);
       });
@@ -101,7 +106,9 @@ export async function checkPackData(
       }
       for (const [index, problem] of problems.entries()) {
         if (problem === null) continue;
-        findings.error('OBJECT_DAMAGED', `object ${entries[index]?.id}: ${problem}`, where);
+        const id = entries[index]!.id;
+        findings.error('OBJECT_DAMAGED', `object ${id}: ${problem.message}`, where);
+        if (problem.isOwn) damage.record(name, id);
       }
       return pack.length;
     });
@@ -112,16 +119,22 @@ export async function checkPackData(
   }
 }
 
+interface RecordProblem {
+  readonly message: string;
+  /** False where it is that of the base. */
+  readonly isOwn: boolean;
+}
+
 async function recordProblem(
   pack: Buffer,
   entry: PackEntry,
   objects: ObjectReader,
-): Promise<string | null> {
+): Promise<RecordProblem | null> {
   const fields = decodeRecordHeader(pack, entry.offset);
-  if (fields === null) return 'its record header is damaged';
+  if (fields === null) return { message: 'its record header is damaged', isOwn: true };
   const { offset, ...expected } = entry;
   if (JSON.stringify(fields) !== JSON.stringify(expected)) {
-    return 'its record header and the footer disagree';
+    return { message: 'its record header and the footer disagree', isOwn: true };
   }
   const begin = offset + RECORD_HEADER_BYTES;
   try {
@@ -129,9 +142,11 @@ async function recordProblem(
     return null;
   } catch (error) {
     // Decoders throw errors of their own at broken streams; anything thrown here is about this record.
-    return error instanceof HoldfastError
-      ? error.message
-      : `it cannot be decoded: ${messageOf(error)}`;
+    if (!(error instanceof HoldfastError)) {
+      return { message: `it cannot be decoded: ${messageOf(error)}`, isOwn: true };
+    }
+    const isOwn = fields.base === null || !error.message.includes(fields.base);
+    return { message: error.message, isOwn };
   }
 }
 

@@ -14,6 +14,7 @@ import { type CatalogView, checkCatalog, openCatalogView } from './check-catalog
 import { checkPackData, checkPackFolder, checkPackIndexes, choosePacks } from './check-packs.ts';
 import { checkNotes, checkSnapshots } from './check-snapshots.ts';
 import { type CheckFinding, Findings } from './findings.ts';
+import { FoundDamage } from './found-damage.ts';
 
 /** One is read while another is worked on. */
 const PACKS_AT_ONCE = 2;
@@ -23,6 +24,8 @@ export interface CheckOptions {
   readonly readData: 'none' | 'all' | { readonly percent: number; readonly seed: number };
   /** Of an encrypted repository. */
   readonly key?: KeyMaterial | null;
+  /** Is told of every object that is damaged or missing. */
+  readonly damage?: FoundDamage;
 }
 
 export interface CheckReport {
@@ -52,6 +55,7 @@ export async function checkRepository(
   activity: Activity,
 ): Promise<CheckReport> {
   const findings = new Findings();
+  const { damage = new FoundDamage() } = options;
   const opened = await openOrFind(path, options.key ?? null, findings);
   if (opened === null) return reportOf(findings, {});
   const { layout, repositoryId: id } = opened;
@@ -70,12 +74,20 @@ export async function checkRepository(
       files,
       layout.keys,
     );
-    const { trees } = await checkSnapshots(snapshots, layout, index, objects, findings, activity);
+    const { trees } = await checkSnapshots(
+      snapshots,
+      layout,
+      index,
+      objects,
+      findings,
+      activity,
+      damage,
+    );
     await checkNotes(snapshots, layout, findings);
     await checkKeySlots(layout, id, findings);
     if (view !== null) await checkCatalog(view, names, index, files, findings, activity);
     const chosen = choosePacks(names, options.readData);
-    const readBytes = await readPacks(chosen, layout, id, objects, findings, activity);
+    const readBytes = await readPacks(chosen, layout, id, objects, findings, activity, damage);
     return reportOf(findings, {
       snapshots: snapshots.length,
       trees,
@@ -122,6 +134,7 @@ async function readPacks(
   objects: ObjectReader,
   findings: Findings,
   activity: Activity,
+  damage: FoundDamage,
 ): Promise<number> {
   let readBytes = 0;
   let filesDone = 0;
@@ -129,7 +142,7 @@ async function readPacks(
   await inParallel(names, PACKS_AT_ONCE, async (name) => {
     activity.signal.throwIfAborted();
     // Not "+= await": that would add to what the sum was before the wait, and lose what others added meanwhile.
-    const packBytes = await checkPackData(name, layout, repositoryId, objects, findings);
+    const packBytes = await checkPackData(name, layout, repositoryId, objects, findings, damage);
     readBytes += packBytes;
     filesDone += 1;
     activity.progress({ phase: 'data', filesDone, totalFiles: names.length });

@@ -9,6 +9,7 @@ import { type Layout, snapshotIdOf } from '../layout.ts';
 import { readManifestFile } from '../manifests/manifest-file.ts';
 import { readNotesFile } from '../manifests/notes-file.ts';
 import type { Findings } from './findings.ts';
+import type { FoundDamage } from './found-damage.ts';
 import { SnapshotWalker } from './walk-snapshot.ts';
 
 /** Every manifest hashes to its name, and everything that it refers to is in some pack. */
@@ -19,6 +20,7 @@ export async function checkSnapshots(
   objects: ObjectReader,
   findings: Findings,
   activity: Activity,
+  damage: FoundDamage,
 ): Promise<{ trees: number }> {
   let snapshot = '';
   const walker = new SnapshotWalker(
@@ -28,14 +30,17 @@ export async function checkSnapshots(
         const location = index.find(id);
         const where = `${shortId(snapshot)}:${path}`;
         if (location === null) {
+          damage.missing.add(id);
           findings.error('OBJECT_MISSING', `chunk ${id} is in no pack`, where);
         } else if (location.plainBytes !== expectedBytes) {
           const message = `chunk ${id} is ${location.plainBytes} bytes long, not ${expectedBytes}`;
           findings.error('CONTENT_DAMAGED', message, where);
         }
       },
-      damaged: (path, error) =>
-        findings.error('CONTENT_DAMAGED', error.message, `${shortId(snapshot)}:${path}`),
+      damaged: (path, error) => {
+        damage.failure(error);
+        findings.error('CONTENT_DAMAGED', error.message, `${shortId(snapshot)}:${path}`);
+      },
     },
     activity,
   );

@@ -28,6 +28,9 @@ export interface PendingObjects {
   pendingPlain(id: string): Buffer | null;
 }
 
+/** Hears of an object that cannot be read, and of the pack whose record of it is damaged. */
+export type DamageListener = (id: string, pack: string) => void;
+
 const BASES_KEPT_MAX = 32;
 const HINT =
   'Other snapshots may still be restorable; holdfast check --read-data-subset 100% shows the extent of the damage.';
@@ -38,6 +41,7 @@ export class ObjectReader {
   readonly #files: PackFiles;
   readonly #keys: RepositoryKeys | null;
   readonly #pending: PendingObjects | null;
+  readonly #onDamage: DamageListener | null;
   /** Plaintext of the bases used last: neighbouring chunks' deltas often share nothing else. */
   readonly #bases = new Map<string, Buffer>();
 
@@ -47,11 +51,13 @@ export class ObjectReader {
     files: PackFiles,
     keys: RepositoryKeys | null,
     pending: PendingObjects | null = null,
+    onDamage: DamageListener | null = null,
   ) {
     this.#index = index;
     this.#files = files;
     this.#keys = keys;
     this.#pending = pending;
+    this.#onDamage = onDamage;
   }
 
   /**
@@ -59,6 +65,18 @@ export class ObjectReader {
    * @throws REPO_CORRUPT when no pack holds it, VERIFY_FAILED when what is stored is not it
    */
   async read(id: string, into?: Buffer): Promise<Buffer> {
+    try {
+      return await this.#read(id, into);
+    } catch (error) {
+      const isDamage = error instanceof HoldfastError && error.code === 'VERIFY_FAILED';
+      const { object, pack } = isDamage ? (error.details ?? {}) : {};
+      // Not the failure of a base, of which was told already.
+      if (object === id && typeof pack === 'string') this.#onDamage?.(id, pack);
+      throw error;
+    }
+  }
+
+  async #read(id: string, into?: Buffer): Promise<Buffer> {
     const plain = this.#pending?.pendingPlain(id) ?? null;
     if (plain !== null) return plain;
     const pending = this.#pending?.pendingRecord(id) ?? null;
@@ -78,7 +96,10 @@ export class ObjectReader {
     }
     const found = await this.#index.findAgain(id);
     if (found !== null) return this.#readAt(id, found, into);
-    throw cannot('REPO_CORRUPT', 'read object', id, 'no pack holds it', { hint: HINT });
+    throw cannot('REPO_CORRUPT', 'read object', id, 'no pack holds it', {
+      hint: HINT,
+      details: { object: id },
+    });
   }
 
   /** Whether a record of it is known, without reading it. */

@@ -1,4 +1,5 @@
 import { cannot, type HoldfastError } from '../../kernel/errors.ts';
+import type { Descriptor } from '../format/descriptor.ts';
 import { readDescriptor } from '../format/read-descriptor.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import type { KeyMaterial } from './key-material.ts';
@@ -18,9 +19,17 @@ export interface OpenedLayout {
  */
 export async function openLayout(path: string, key: KeyMaterial | null): Promise<OpenedLayout> {
   const layout = layoutOf(path);
-  const { id: repositoryId, encryption } = await readDescriptor(layout);
+  return openLayoutAs(layout, await readDescriptor(layout), key);
+}
+
+/** The same, for what the repository is known to be. */
+export async function openLayoutAs(
+  layout: Layout,
+  { id: repositoryId, encryption }: Descriptor,
+  key: KeyMaterial | null,
+): Promise<OpenedLayout> {
   if (encryption === null) {
-    if (key !== null) throw notEncrypted(path);
+    if (key !== null) throw notEncrypted(layout.root);
     return { layout, repositoryId };
   }
   const { master } = await openMasterKey(layout, repositoryId, key);

@@ -46,6 +46,18 @@ export function encodePackHeader({ repositoryId, packKey }: PackOwner): Buffer {
   return header;
 }
 
+/** Whose pack a header says that it is; null where it is none. */
+export function decodePackHeader(
+  header: Buffer,
+): { readonly repositoryId: string; readonly isEncrypted: boolean } | null {
+  const hex = header.toString('hex', 16, PACK_HEADER_BYTES);
+  const repositoryId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const isEncrypted = (header.readUInt16LE(10) & FLAG_ENCRYPTED) !== 0;
+  const plain = encodePackHeader({ repositoryId, packKey: null });
+  if (isEncrypted) plain.writeUInt16LE(FLAG_ENCRYPTED, 10);
+  return header.equals(plain) ? { repositoryId, isEncrypted } : null;
+}
+
 /** Footer and trailer of a pack that begins with `header`. */
 export function encodePackEnd(
   { packKey }: PackOwner,

@@ -49,6 +49,8 @@ function isLocked(path: string): boolean {
     return false;
   } catch (error) {
     if (systemCode(error)?.startsWith('SQLITE_BUSY') === true) return true;
+    // Whoever holds it keeps others from seeing as much.
+    if (/^SQLITE_(NOTADB|CORRUPT)/.test(systemCode(error) ?? '')) return false;
     throw error;
   } finally {
     database.close();

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { cannot, type HoldfastError, systemCode } from '../../kernel/errors.ts';
+import { cannot, HoldfastError, systemCode } from '../../kernel/errors.ts';
 import type { RepositoryKeys } from '../encryption/repository-keys.ts';
 import { openDocument, sealDocument } from '../encryption/sealed-document.ts';
 import { MANIFEST_BYTES_MAX } from '../format/bounds.ts';
@@ -48,6 +48,17 @@ export function readManifestFileSync(layout: Layout, id: string): Manifest {
     throw missing(id, error);
   }
   return verified(layout, id, bytes);
+}
+
+/** The manifest that these bytes are, or null where they are not those of this id. */
+export function manifestFrom(layout: Layout, id: string, bytes: Buffer): Manifest | null {
+  if (layout.keys === null && idOf(bytes, null) !== id) return null;
+  try {
+    return verified(layout, id, bytes);
+  } catch (error) {
+    if (error instanceof HoldfastError) return null;
+    throw error;
+  }
 }
 
 function missing(id: string, error: unknown): unknown {

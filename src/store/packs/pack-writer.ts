@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeWrite, isWriteLimited } from '../../files/bandwidth.ts';
 import { makeDirectory, renameDurably, syncFile } from '../../files/durable.ts';
@@ -9,7 +10,9 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { PackOwner } from '../format/pack-layout.ts';
 import type { RecordFields } from '../format/record.ts';
 import { type Layout, packDirectory, packPath } from '../layout.ts';
+import { setAside } from '../set-aside.ts';
 import { OpenPack } from './open-pack.ts';
+import { packIndexOf } from './pack-index.ts';
 import { verifyPackFile } from './verify-pack-file.ts';
 
 export interface PackWriterOptions {
@@ -137,6 +140,7 @@ export class PackWriter {
       verify,
     });
     await makeDirectory(packDirectory(layout, name));
+    await this.#clearPlace(name);
     await renameDurably(temporary, packPath(layout, name));
     catalog.addPack(name, whole.length, pack.entries, {
       relocates: this.#options.relocates === true,
@@ -145,6 +149,16 @@ export class PackWriter {
     this.#sealedBytes += whole.length;
     for (const { id } of pack.entries) this.#pending.delete(id);
     this.#spare = pack.memory;
+  }
+
+  /** What stands there is this very pack, or what is left of it; or another one that somebody put there. */
+  async #clearPlace(name: string): Promise<void> {
+    const { layout, owner } = this.#options;
+    const path = packPath(layout, name);
+    if (!existsSync(path)) return;
+    const standing = await readFile(path);
+    if (createHash('sha256').update(standing).digest('hex') === name) return;
+    if (packIndexOf(owner, standing) !== null) await setAside(layout, path);
   }
 }
 

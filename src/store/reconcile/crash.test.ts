@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -161,6 +161,40 @@ describe('killed at a durable step', () => {
           moment,
         ).toEqual([]);
         expect(existsSync(join(path, 'holdfast.json'))).toBe(true);
+      },
+    );
+  });
+
+  it('a repair of rot can be repeated, and what comes again makes whole what lost something', {
+    timeout: 600_000,
+  }, async () => {
+    const end = before.subarray(before.length - 3_000);
+    await killAtSteps(
+      'repair',
+      async (path) => {
+        await copyTemplate(path);
+        const layout = layoutOf(path);
+        const file = packPath(layout, (await listPacks(layout))[0]!);
+        const bytes = await readFile(file);
+        const at = bytes.indexOf(end.subarray(0, 64));
+        expect(at).toBeGreaterThan(0);
+        bytes[at + 20]! ^= 2;
+        await writeFile(file, bytes);
+      },
+      async (path, moment) => {
+        expect(await run('repair', path), moment).toMatchObject({ signal: null });
+        const report = await checkRepository(path, { readData: 'all' }, activity);
+        const codes = new Set(report.findings.map(({ code }) => code));
+        expect([...codes], moment).toEqual(['OBJECT_MISSING']);
+        const writer = await writerOf(path);
+        await commitFile(writer, before, null, 99);
+        expect(writer.healedObjects, moment).toBe(1);
+        for (const { id } of writer.reader.listSnapshots()) {
+          expect((await fileOf(writer.reader, id)).equals(before), moment).toBe(true);
+        }
+        await writer.close();
+        const after = await checkRepository(path, { readData: 'all' }, activity);
+        expect(after.findings, moment).toEqual([]);
       },
     );
   });

@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { removeDurably, renameDurably } from '../../files/durable.ts';
+import { removeDurably } from '../../files/durable.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import type { Layout } from '../layout.ts';
+import { setAside } from '../set-aside.ts';
 
 /** For a writer: the catalog as it stands, or a new, empty one where it is missing or unusable. */
 export async function openCatalog(
@@ -33,10 +32,4 @@ export async function setAsideCatalog(layout: Layout): Promise<void> {
     await removeDurably(`${layout.catalog}${suffix}`);
   }
   if (existsSync(layout.catalog)) await setAside(layout, layout.catalog);
-}
-
-/** Moves a file to `set-aside/` under a name that is free. */
-export async function setAside(layout: Layout, path: string): Promise<void> {
-  const name = `${basename(path)}.${randomBytes(4).toString('hex')}`;
-  await renameDurably(path, join(layout.setAside, name));
 }

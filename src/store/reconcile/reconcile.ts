@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { HoldfastError, systemCode } from '../../kernel/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { listPacks, loadPacks, type ReadIndex } from '../catalog/load-packs.ts';
+import { NO_DAMAGE, readKnownDamage, writeKnownDamage } from '../damage/known-damage.ts';
 import { type Layout, packPath } from '../layout.ts';
 import { readManifestFile } from '../manifests/manifest-file.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
@@ -64,6 +65,7 @@ async function reconcileOnce(
   try {
     const packsLost = await lostPacks(catalog, layout);
     const rebuilding = opened.created || packsLost.length > 0;
+    const lost = await noteLost(catalog, layout, packsLost);
     if (packsLost.length > 0) {
       // Another pack may hold some of what is gone: only reading all footers again tells.
       catalog.close();
@@ -72,8 +74,12 @@ async function reconcileOnce(
     const readIndex = rebuilding
       ? footerReader(layout, repositoryId)
       : wholeReader(layout, repositoryId);
-    const packs = await loadPacks(catalog, layout, readIndex, options.signal);
+    const { signal } = options;
+    const packs = await loadPacks(catalog, layout, readIndex, signal, { keepsLoading: true });
     for (const name of packs.torn) await rescueTornPack(catalog, layout, repositoryId, name);
+    // Not before: deltas of sound packs may have their base in what was saved from a torn one.
+    if (catalog.isLoading) catalog.endLoading();
+    await noteFound(catalog, layout, lost);
     await finishRemovals(layout);
     const snapshots = await reconcileSnapshots(catalog, layout);
     const report: ReconcileReport = {
@@ -110,6 +116,27 @@ async function lostPacks(catalog: Catalog, layout: Layout): Promise<string[]> {
     if (!sameLength) lost.push(name);
   }
   return lost;
+}
+
+/** Before the catalog that knows it is thrown away: what stood in lost packs, all of which may be missing now. */
+async function noteLost(
+  catalog: Catalog,
+  layout: Layout,
+  packs: readonly string[],
+): Promise<readonly string[]> {
+  if (packs.length === 0) return [];
+  const ids = catalog.objectsIn(packs);
+  const known = readKnownDamage(layout) ?? NO_DAMAGE;
+  await writeKnownDamage(layout, { ...known, missing: new Set([...known.missing, ...ids]) });
+  return ids;
+}
+
+/** What was saved from torn packs, or stood in others too, is not missing. */
+async function noteFound(catalog: Catalog, layout: Layout, lost: readonly string[]): Promise<void> {
+  if (lost.length === 0) return;
+  const known = readKnownDamage(layout) ?? NO_DAMAGE;
+  const missing = new Set([...known.missing].filter((id) => catalog.find(id) === null));
+  await writeKnownDamage(layout, { ...known, missing });
 }
 
 async function lengthOf(path: string): Promise<number | null> {

@@ -6,13 +6,14 @@ import { ObjectReader, type StoredRecord } from '../chunks/object-reader.ts';
 import { PACK_BYTES_MAX } from '../format/bounds.ts';
 import { type Layout, packPath } from '../layout.ts';
 import { PackFiles } from '../packs/pack-files.ts';
-import { scanPack } from '../packs/pack-index.ts';
 import { packOwner } from '../packs/pack-owner.ts';
+import { recordsOf } from '../packs/pack-records.ts';
 import { PackWriter } from '../packs/pack-writer.ts';
-import { setAside } from './open-catalog.ts';
+import { setAside } from '../set-aside.ts';
+import { placeMisnamedPack } from './place-misnamed-pack.ts';
 
 /**
- * Saves the sound records of a pack whose index is damaged in a new pack and moves it to `set-aside/`.
+ * Saves the sound records of a damaged pack, which the catalog does not know, in a new pack and moves it to `set-aside/`.
  * Stopped half-way, it starts again: what was saved is in the catalog then.
  */
 export async function rescueTornPack(
@@ -21,9 +22,11 @@ export async function rescueTornPack(
   repositoryId: string,
   name: string,
 ): Promise<void> {
+  if (await placeMisnamedPack(catalog, layout, repositoryId, name)) return;
   const path = packPath(layout, name);
   // Whatever is longer than any pack was never one.
-  const records = (await stat(path)).size > PACK_BYTES_MAX ? [] : scanPack(await readFile(path));
+  const isPack = (await stat(path)).size <= PACK_BYTES_MAX;
+  const records = isPack ? recordsOf(layout, repositoryId, await readFile(path)) : [];
   const files = new PackFiles(layout);
   const index = ObjectIndex.over(catalog, layout, repositoryId);
   const packs: PackWriter = new PackWriter({

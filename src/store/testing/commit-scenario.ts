@@ -6,7 +6,13 @@ import {
 } from '../../files/durable-steps.ts';
 import { quietActivity } from '../../kernel/activity.ts';
 import { systemClock } from '../../kernel/clock.ts';
-import { initRepository, openWriter, pruneRepository, rebuildCatalog } from '../repository.ts';
+import {
+  initRepository,
+  openWriter,
+  pruneRepository,
+  rebuildCatalog,
+  repairRepository,
+} from '../repository.ts';
 import { ENCRYPTED_VARIABLE, testKey } from './encrypted-repository.ts';
 import { fileEntry, manifestOf, sourceOf } from './manifests.ts';
 
@@ -15,7 +21,7 @@ const key = process.env[ENCRYPTED_VARIABLE] === '1' ? testKey : null;
 
 /**
  * Run in a process of its own, which a test ends at a durable step:
- * `<init|commit|rebuild|remove> <repository> <image>`. Says how many steps there were.
+ * `<init|commit|rebuild|repair|remove> <repository> <image>`. Says how many steps there were.
  */
 async function main([scenario, path, image]: string[]): Promise<number> {
   let steps = 0;
@@ -27,6 +33,10 @@ async function main([scenario, path, image]: string[]): Promise<number> {
   if (scenario === 'rebuild')
     await rebuildCatalog(path!, { clock: systemClock, key }, quietActivity());
   if (scenario === 'commit') await commit(path!, await readFile(image!));
+  if (scenario === 'repair') {
+    const options = { clock: systemClock, key, dryRun: false, lockWaitMs: 10_000 };
+    await repairRepository(path!, options, quietActivity());
+  }
   if (scenario === 'remove') await removeAndPrune(path!);
   return steps;
 }

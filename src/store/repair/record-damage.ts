@@ -1,0 +1,59 @@
+import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
+import type { Activity } from '../../kernel/activity.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { listPacks } from '../catalog/load-packs.ts';
+import type { FoundDamage } from '../check/found-damage.ts';
+import { NO_DAMAGE, readKnownDamage, writeKnownDamage } from '../damage/known-damage.ts';
+import type { KeyMaterial } from '../encryption/key-material.ts';
+import { openLayout } from '../encryption/unlock.ts';
+import { makeOwnDirectories } from '../own-directories.ts';
+import { reconcile } from '../reconcile/reconcile.ts';
+
+/**
+ * Makes known what a check found, so that nobody reads it and the next backup stores it again where the live data
+ * still has it. What is known already stays known. Returns how many objects are missing now.
+ * @throws REPO_LOCKED and what opening a repository throws
+ */
+export async function recordDamage(
+  path: string,
+  found: FoundDamage,
+  options: {
+    readonly clock: Clock;
+    readonly key?: KeyMaterial | null;
+    readonly lockWaitMs: number;
+  },
+  activity: Activity,
+): Promise<number> {
+  const { layout, repositoryId } = await openLayout(path, options.key ?? null);
+  const lock = await acquireExclusiveLock(layout.lock, {
+    purpose: 'note damage',
+    waitMs: options.lockWaitMs,
+    code: 'REPO_LOCKED',
+    clock: options.clock,
+    signal: activity.signal,
+  });
+  try {
+    await makeOwnDirectories(layout);
+    const known = readKnownDamage(layout) ?? NO_DAMAGE;
+    const present = new Set(await listPacks(layout));
+    const records = new Map<string, Set<string>>();
+    for (const [pack, ids] of [...known.records, ...found.records]) {
+      if (!present.has(pack)) continue;
+      records.set(pack, new Set([...(records.get(pack) ?? []), ...ids]));
+    }
+    const suspects = [...records.values()].flatMap((ids) => [...ids]);
+    const missing = new Set([...known.missing, ...found.missing, ...suspects]);
+    await writeKnownDamage(layout, { records, missing, complete: known.complete });
+    // A catalog made anew leaves out what is known to be damaged, and takes another copy where there is one.
+    const { catalog } = await reconcile(layout, repositoryId, { rebuild: true });
+    try {
+      const gone = new Set([...missing].filter((id) => catalog.find(id) === null));
+      await writeKnownDamage(layout, { records, missing: gone, complete: known.complete });
+      return gone.size;
+    } finally {
+      catalog.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
