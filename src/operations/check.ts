@@ -3,6 +3,7 @@ import { cannot } from '../kernel/errors.ts';
 import { checkRepository } from '../store/repository.ts';
 import type { Operation } from './operation.ts';
 import { repositoryKey } from './repository-key.ts';
+import { seenHead } from './seen-heads.ts';
 
 const parameters = z.strictObject({
   readData: z
@@ -24,7 +25,9 @@ export const check: Operation<z.infer<typeof parameters>> = {
   async run({ activity, settings }, params) {
     const path = settings.repositoryDirectory;
     const key = await repositoryKey(settings);
-    const report = await checkRepository(path, { ...params, key }, activity);
+    // Before anything of it is read: a writer meanwhile only moves on.
+    const seen = key === null ? null : await seenHead(settings);
+    const report = await checkRepository(path, { ...params, key, seen }, activity);
     for (const finding of report.findings.slice(0, 100)) {
       if (finding.severity === 'warning') activity.warn(finding.message);
     }

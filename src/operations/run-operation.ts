@@ -7,12 +7,14 @@ import type { WorkerStart } from '../jobs/worker-messages.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
+import { accept } from './accept.ts';
 import { annotate } from './annotate.ts';
 import { artifact } from './artifact/artifact.ts';
 import { bootstrap, bootstrapBeforeGate } from './artifact/bootstrap.ts';
 import { publish } from './artifact/publish.ts';
 import { backup } from './backup.ts';
 import { check } from './check.ts';
+import { convert } from './convert.ts';
 import { copy } from './copy.ts';
 import { coverage } from './coverage.ts';
 import { deleteSnapshots } from './delete.ts';
@@ -72,6 +74,8 @@ const OPERATIONS: Record<JobKind, Operation<never>> = {
   rebuild,
   key,
   copy,
+  accept,
+  convert,
   reconcile,
 } as Record<JobKind, Operation<never>>;
 

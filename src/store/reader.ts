@@ -3,6 +3,10 @@ import type { Content } from './chunks/content.ts';
 import { ObjectReader, type PendingObjects } from './chunks/object-reader.ts';
 import { readContentOf } from './chunks/read-content.ts';
 import { chunkIdsOf } from './chunks/walk-content.ts';
+import { compareHead, type HeadFinding } from './head/compare-head.ts';
+import { FolderState } from './head/folder-state.ts';
+import type { HeadMark } from './head/head.ts';
+import { readHeadBytes } from './head/head-file.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest, Notes } from './manifests/manifest.ts';
 import { readManifestFile } from './manifests/manifest-file.ts';
@@ -26,6 +30,7 @@ export class RepositoryReader implements StoreReader {
   readonly #index: ObjectIndex;
   readonly #files: PackFiles;
   readonly #snapshots: SnapshotList;
+  readonly #folder: FolderState;
   readonly #read = (id: string): Promise<Buffer> => this.objects.read(id);
 
   constructor(
@@ -41,6 +46,7 @@ export class RepositoryReader implements StoreReader {
     this.#files = new PackFiles(layout);
     this.objects = new ObjectReader(index, this.#files, layout.keys, pending);
     this.#snapshots = new SnapshotList(layout, () => index.catalog);
+    this.#folder = new FolderState(layout);
   }
 
   static async open(layout: Layout, repositoryId: string): Promise<RepositoryReader> {
@@ -98,6 +104,16 @@ export class RepositoryReader implements StoreReader {
       ...this.#index.catalog.counts(),
       rawBytes: snapshots.reduce((sum, { totalBytes }) => sum + totalBytes, 0),
     };
+  }
+
+  compareHead(seen: HeadMark | null): Promise<HeadFinding[]> {
+    return compareHead(this.#layout, this.repositoryId, seen, this.#folder);
+  }
+
+  async formerId(): Promise<string | null> {
+    if (this.#layout.keys === null) return null;
+    const bytes = await readHeadBytes(this.#layout);
+    return this.#folder.head(bytes).head?.formerId ?? null;
   }
 
   close(): void {
