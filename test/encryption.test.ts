@@ -263,10 +263,112 @@ describe('an encrypted repository', () => {
     await sandbox.start();
     const client = await sandbox.client();
     const { items } = await client.call('alert.list', {});
-    expect(items.map(({ kind }) => kind)).toContain('SNAPSHOTS_LOST');
-    expect(await sandbox.json(['check', '--read-data-subset', '100%'])).toMatchObject({
-      exitCode: 0,
+    const kinds = items.map(({ kind }) => kind);
+    expect(kinds).toContain('SNAPSHOTS_LOST');
+    expect(kinds).toContain('REPOSITORY_ALTERED');
+    const { warnings } = await client.call('daemon.status', {});
+    expect(warnings.map(({ code }) => code)).toContain('REPOSITORY_ALTERED');
+    const check = await sandbox.run(['check', '--json']);
+    expect({ exitCode: check.exitCode, told: check.stdout.includes('ROLLED_BACK') }).toEqual({
+      exitCode: 12,
+      told: true,
     });
+    // It may be right: somebody says so, and nothing is told of it any more, with a daemon and without.
+    await sandbox.json(['repository', 'accept', '--yes']);
+    expect((await sandbox.json(['check']))['exitCode']).toBe(0);
+    await snapshot(client);
+    const left = await client.call('alert.list', {});
+    expect(left.items.map(({ kind }) => kind)).not.toContain('REPOSITORY_ALTERED');
+  });
+
+  it('notes that were put back are told of at the start and by the check; so is a key that was removed', async () => {
+    const keyFile = join(sandbox.root, 'key');
+    await configure({ keyFile });
+    await sandbox.json(['repository', 'init', '--encrypt']);
+    const { snapshotId } = await sandbox.json(['backup']);
+    await sandbox.json(['repository', 'key', 'add', '--new-passphrase-file', passphraseFile]);
+    const notes = join(sandbox.repository, 'notes', `${snapshotId}.json`);
+    await sandbox.json(['tag', snapshotId, '--add', 'before']);
+    const earlier = readFileSync(notes);
+    await sandbox.json(['pin', snapshotId]);
+    const { items: slots } = await sandbox.json(['repository', 'keys']);
+    const slot = join(sandbox.repository, 'keys', `${slots[1].id}.json`);
+    const removed = readFileSync(slot);
+    await sandbox.json(['repository', 'key', 'remove', slots[1].id, '--yes']);
+    expect((await sandbox.json(['check']))['exitCode']).toBe(0);
+    await writeFile(notes, earlier);
+    await writeFile(slot, removed);
+    const check = await sandbox.run(['check', '--json']);
+    expect(check.exitCode).toBe(12);
+    expect(check.stdout).toContain('NOTES_REPLACED');
+    expect(check.stdout).toContain('KEY_SLOT_RETURNED');
+    await sandbox.start();
+    const client = await sandbox.client();
+    const { items } = await client.call('alert.list', {});
+    const altered = items.filter(({ kind }) => kind === 'REPOSITORY_ALTERED');
+    expect(altered.map(({ subject }) => subject).sort()).toEqual([
+      'KEY_SLOT_RETURNED',
+      'NOTES_REPLACED',
+    ]);
+  });
+
+  it('a key is rotated, and a repository encrypted and rekeyed where it stands, while the daemon goes on', async () => {
+    await configure(null);
+    const file = join(sandbox.data, 'note.txt');
+    const ids: string[] = [];
+    for (const text of ['the first', 'the second']) {
+      await writeFile(file, text);
+      ids.push((await sandbox.json(['backup', '--tag', PLANTED[0]!]))['snapshotId']);
+    }
+    await sandbox.json(['pin', ids[0]!]);
+    const keyFile = join(sandbox.root, 'key');
+    await writeFile(keyFile, 'cd'.repeat(32), { mode: 0o600 });
+    await configure({ keyFile });
+    const daemon = await sandbox.start();
+    const client = await sandbox.client();
+    expect((await client.call('daemon.status', {})).warnings.map(({ code }) => code)).toContain(
+      'KEY_WRONG',
+    );
+    const plan = await sandbox.json(['repository', 'encrypt', '--dry-run']);
+    expect(plan['stats']).toMatchObject({ dryRun: true, snapshots: 2 });
+    expect((await sandbox.run(['repository', 'encrypt'])).exitCode).not.toBe(0);
+    const asConverted = async (): Promise<void> => {
+      expect(findPlanted(await allFiles(sandbox.repository), PLANTED)).toEqual([]);
+      const { warnings } = await client.call('daemon.status', {});
+      expect(warnings.map(({ code }) => code)).not.toContain('KEY_WRONG');
+      expect((await client.call('alert.list', {})).items.map(({ kind }) => kind)).toEqual([]);
+      const { items } = await client.call('snapshot.list', {});
+      expect(items.map(({ pinned }) => pinned).at(-1)).toBe(true);
+      for (const [index, text] of ['the first', 'the second'].entries()) {
+        const target = join(sandbox.root, `restored-${Math.random()}`);
+        await restoreTo(client, ids[index]!, target);
+        expect(readFileSync(join(target, 'data/note.txt'), 'utf8')).toBe(text);
+      }
+    };
+    await sandbox.json(['repository', 'encrypt', '--yes']);
+    await asConverted();
+    await writeFile(file, 'the third');
+    expect((await snapshot(client))['good']).toBe(true);
+    await sandbox.json(['repository', 'rekey', '--yes']);
+    await asConverted();
+    await writeFile(file, 'the fourth');
+    expect((await snapshot(client))['good']).toBe(true);
+    await sandbox.run([
+      'repository',
+      'key',
+      'rotate',
+      '--new-passphrase-file',
+      passphraseFile,
+      '--yes',
+    ]);
+    await stopChild(daemon.process, 'SIGTERM');
+    expect((await sandbox.run(['snapshots', '--json'])).exitCode).toBe(1);
+    await configure({ passphraseFile });
+    expect((await sandbox.json(['snapshots']))['items']).toHaveLength(4);
+    await sandbox.start();
+    const again = await sandbox.client();
+    expect((await again.call('alert.list', {})).items.map(({ kind }) => kind)).toEqual([]);
+    expect((await sandbox.json(['check', '--read-data-subset', '100%']))['exitCode']).toBe(0);
   });
 
   it('a repository that is not encrypted is copied into one that is; the old one stays, and the daemon goes on with the new one', async () => {

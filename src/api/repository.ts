@@ -65,6 +65,30 @@ export const repositoryHandlers: HandlersOf<'repository'> = {
       mutating: true,
       idempotencyKey,
     }),
+  'repository.rotateKey': ({ idempotencyKey, ...params }, context) =>
+    submitJob(context, {
+      kind: 'key',
+      sourceId: null,
+      params: { action: 'rotate', ...params },
+      mutating: true,
+      idempotencyKey,
+    }),
+  'repository.accept': ({ idempotencyKey }, context) =>
+    submitJob(context, {
+      kind: 'accept',
+      sourceId: null,
+      params: {},
+      mutating: true,
+      idempotencyKey,
+    }),
+  'repository.convert': ({ idempotencyKey, ...params }, context) =>
+    submitJob(context, {
+      kind: 'convert',
+      sourceId: null,
+      params,
+      mutating: true,
+      idempotencyKey,
+    }),
   'repository.copy': ({ idempotencyKey, ...params }, context) =>
     submitJob(context, {
       kind: 'copy',

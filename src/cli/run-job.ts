@@ -55,6 +55,9 @@ export type JobMethod =
   | 'snapshot.import'
   | 'repository.copy'
   | 'repository.addKey'
+  | 'repository.rotateKey'
+  | 'repository.accept'
+  | 'repository.convert'
   | 'repository.removeKey';
 
 export interface JobRequest<Method extends JobMethod = JobMethod> {

@@ -5,6 +5,7 @@ import type { ResolveRequest } from '../config/resolve-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { makeDirectory, writeFileDurably } from '../files/durable.ts';
 import type { ExclusiveLock } from '../files/exclusive-lock.ts';
+import type { AlertBook } from '../health/alert-book.ts';
 import type { HealthMonitor } from '../health/health-monitor.ts';
 import type { Notifier } from '../host/notifier.ts';
 import { createWatchdog } from '../host/watchdog.ts';
@@ -16,6 +17,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Service } from '../kernel/service.ts';
 import { acquireInstanceLock } from '../operations/instance-lock.ts';
+import { seenHead } from '../operations/seen-heads.ts';
 import { TOOL_VERSION } from '../operations/version.ts';
 import type { ScheduleState } from '../protocol/method-map.ts';
 import {
@@ -23,13 +25,12 @@ import {
   markCleanShutdown,
   useCleanShutdown,
 } from '../recovery/clean-shutdown.ts';
-import type { AlertSighting } from '../state/alert-records.ts';
 import { BaselineRecords } from '../state/baseline-records.ts';
 import { FlagRecords } from '../state/flag-records.ts';
 import { SecretStore } from '../state/secret-store.ts';
 import { SettingsRecords } from '../state/settings-records.ts';
 import { openState, type StateDatabase } from '../state/state-database.ts';
-import type { KeyMaterial } from '../store/repository.ts';
+import type { HeadMark, KeyMaterial } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { Triggers } from '../triggers/triggers.ts';
 import { BOOT_KINDS, bootJobs } from './boot.ts';
@@ -45,6 +46,11 @@ import { KeyHolder } from './key-holder.ts';
 import { MemoryKeeper } from './memory-keeper.ts';
 import { QuarantineKeeper } from './quarantine-keeper.ts';
 import { QuietBoot } from './quiet-boot.ts';
+import {
+  ALTERATION_KINDS,
+  alterationAlerts,
+  alterationWarnings,
+} from './repository-alterations.ts';
 import { RepositoryMemory } from './repository-memory.ts';
 import { RepositoryView } from './repository-view.ts';
 import { RetentionKeeper } from './retention-keeper.ts';
@@ -98,7 +104,8 @@ export class Daemon {
     this.#live = new SettingsHolder(settings);
     this.#keys = new KeyHolder(settings);
     const key = (): Promise<KeyMaterial | null> => this.#keys.key();
-    this.#repository = new RepositoryView(settings.repositoryDirectory, clock, logger, key);
+    const seen = (): Promise<HeadMark | null> => seenHead(settings);
+    this.#repository = new RepositoryView(settings.repositoryDirectory, clock, logger, key, seen);
     this.#sources = new SourceStates(this.#repository);
     this.#progress = new BootProgress((bootPhase) => {
       logger.info({ bootPhase }, 'boot');
@@ -128,7 +135,7 @@ export class Daemon {
     };
     const queue = new JobQueue({ state, clock, logger, runJob, historyBounds });
     queue.admit(BOOT_KINDS);
-    const effects = this.#createEffects(state, queue, (alert) => oversight.alerts.raise(alert));
+    const effects = this.#createEffects(state, queue, () => oversight.alerts);
     this.#effects = effects;
     const oversight = this.#createOversight(state, () => schedules.states());
     const schedules = createSchedules({
@@ -302,6 +309,7 @@ export class Daemon {
           ...statusWarnings(live.current, this.#sources, state, configuration.setAside),
           ...bootstrapWarnings(this.#progress.bootstrapFailures),
           ...this.#keys.warnings,
+          ...alterationWarnings(this.#repository.alterations),
           ...(this.#staged?.warnings() ?? []),
           ...(schedules.set.record.paused.all ? [SCHEDULES_PAUSED] : []),
         ],
@@ -328,11 +336,7 @@ export class Daemon {
     });
   }
 
-  #createEffects(
-    state: StateDatabase,
-    queue: JobQueue,
-    raise: (alert: AlertSighting) => void,
-  ): JobEffects {
+  #createEffects(state: StateDatabase, queue: JobQueue, alerts: () => AlertBook): JobEffects {
     const { clock, logger } = this.#options;
     const live = this.#live;
     const openReader = (): Promise<StoreReader> => this.#repository.reader();
@@ -343,11 +347,18 @@ export class Daemon {
       logger,
       baselines: new BaselineRecords(state),
       repository: this.#repository,
-      memory: new RepositoryMemory(new FlagRecords(state), (alert) => raise(alert)),
+      memory: new RepositoryMemory(new FlagRecords(state), (alert) => alerts().raise(alert)),
       sources: this.#sources,
       triggers: () => this.#triggers,
       onWorkerKilled: (job) => this.#finishAfter(job, queue),
       onGoodBackup: (sourceId, actor) => retention.afterGoodBackup(sourceId, actor),
+      onConverted: async () => {
+        this.#keys.forget();
+        await this.#repository.close();
+        await this.#openKey();
+      },
+      onLooked: () =>
+        alerts().observe(ALTERATION_KINDS, alterationAlerts(this.#repository.alterations)),
       onSnapshotsChanged: ({ id: jobId, sourceId }) =>
         this.#events.publish({ type: 'snapshot.changed', sourceId, jobId }),
       onSourceChanged: (sourceId) => this.#publishSource(sourceId),

@@ -22,6 +22,10 @@ export interface JobEffectsOptions {
   onWorkerKilled(job: Job): void;
   /** A good snapshot was taken: older ones may be too many now. */
   onGoodBackup(sourceId: string, actor: Job['actor']): Promise<void>;
+  /** The repository is another one now, in the same folder. */
+  onConverted(): Promise<void>;
+  /** The repository was looked at again. */
+  onLooked(): void;
   /** Snapshots may have come, gone, or got other notes. */
   onSnapshotsChanged(job: Job): void;
   /** What `status` says of this source may have changed. */
@@ -42,6 +46,7 @@ const CHANGES_SNAPSHOTS: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'apply',
   'artifact',
   'backup',
+  'convert',
   'delete',
   'drill',
   'export',
@@ -95,8 +100,10 @@ export class JobEffects {
     if (job.kind === 'artifact' || job.kind === 'import') this.#settleImported(job);
     if (job.kind === 'apply') this.#settleApplied(job);
     if (job.kind === 'recover' && job.status === 'succeeded') sources.noteRecovery(job);
+    if (job.kind === 'convert') await this.#options.onConverted();
     if (job.kind !== 'check') await repository.refresh();
     this.#remember(job);
+    this.#options.onLooked();
     if (CHANGES_SNAPSHOTS.has(job.kind)) this.#options.onSnapshotsChanged(job);
     if (job.kind === 'backup' && job.status === 'succeeded') {
       const { shortId, good } = job.result as { shortId: string; good: boolean };

@@ -25,9 +25,21 @@ export class KeyHolder {
 
   /** For the reader of the daemon; null where no key is configured. @throws KEY_REQUIRED, KEY_WRONG, REPO_CORRUPT */
   async key(): Promise<KeyMaterial | null> {
+    if (this.#master !== null && !(await this.#stillOpens(this.#master))) this.forget();
     await this.open();
     if (this.#failure !== null) throw this.#failure;
     return this.#master ?? repositoryKey(this.#settings);
+  }
+
+  /** The repository may have been converted meanwhile, and be another one. */
+  async #stillOpens(master: MasterKey): Promise<boolean> {
+    try {
+      await unlockRepository(this.#settings.repositoryDirectory, master);
+      return true;
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'KEY_WRONG') return false;
+      throw error;
+    }
   }
 
   /** Tries again where it did not work before. What is wrong is kept for `warnings`, never thrown. */
@@ -43,6 +55,12 @@ export class KeyHolder {
       if (!(error instanceof HoldfastError)) throw error;
       this.#failure = error;
     }
+  }
+
+  /** What it opened is there no more: the next one who asks opens it anew. */
+  forget(): void {
+    this.#master = null;
+    this.#failure = null;
   }
 
   /** What a worker needs so that it need not open a slot itself; undefined where there is nothing to hand over. */

@@ -8,6 +8,8 @@ export interface RepositorySight {
   /** Its folder: another one that was configured is another repository by right. */
   readonly path: string;
   readonly repositoryId: string;
+  /** Of the repository that it was made of: sealed in it, so that nobody else can say so. */
+  readonly formerId?: string | null;
   /** Newest first. */
   readonly snapshots: readonly Pick<SnapshotSummary, 'id' | 'sourceId' | 'capturedAt'>[];
 }
@@ -58,9 +60,9 @@ function memoryOf({ path, repositoryId, snapshots }: RepositorySight): Memory {
 
 export function lostSince(
   before: Memory,
-  { path, repositoryId, snapshots }: RepositorySight,
+  { path, repositoryId, snapshots, formerId = null }: RepositorySight,
 ): AlertSighting[] {
-  if (before.path !== path) return [];
+  if (before.path !== path || before.repositoryId === formerId) return [];
   const common = { severity: 'critical', jobId: null } as const;
   if (before.repositoryId !== repositoryId) {
     const message = `The repository is another one than before (${before.repositoryId}, with ${before.snapshots} snapshots): somebody put it there, or the old one was lost and a new one made`;

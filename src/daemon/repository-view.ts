@@ -1,10 +1,15 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../kernel/clock.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { isRegular } from '../store/manifests/manifest.ts';
-import { type KeyMaterial, openReader } from '../store/repository.ts';
+import {
+  type HeadFinding,
+  type HeadMark,
+  type KeyMaterial,
+  openReader,
+} from '../store/repository.ts';
 import type { RepositoryStatistics, SnapshotSummary, StoreReader } from '../store/store.ts';
 import type { RepositorySight } from './repository-memory.ts';
 import { NO_PROOF, readProof, type SourceProof } from './source-proof.ts';
@@ -36,33 +41,52 @@ export class RepositoryView {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #key: () => Promise<KeyMaterial | null>;
+  readonly #seenHead: () => Promise<HeadMark | null>;
   #measureAtMs = Number.NEGATIVE_INFINITY;
   #reader: Promise<StoreReader> | null = null;
+  /** The description that stood there when it was opened. */
+  #opened = '';
   #statistics: RepositoryStatistics | null = null;
   #snapshots = new Map<string, SourceSnapshots>();
   #sight: RepositorySight | null = null;
+  #alterations: readonly HeadFinding[] = [];
 
-  /** `key` opens it where it is encrypted. */
+  /** `key` opens it where it is encrypted; `seenHead` is what was seen of it before. */
   constructor(
     directory: string,
     clock: Clock,
     logger: Logger,
     key: () => Promise<KeyMaterial | null>,
+    seenHead: () => Promise<HeadMark | null> = async () => null,
   ) {
     this.#directory = directory;
     this.#key = key;
+    this.#seenHead = seenHead;
     this.#clock = clock;
     this.#logger = logger;
   }
 
   /** @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, KEY_REQUIRED, KEY_WRONG */
-  reader(): Promise<StoreReader> {
+  async reader(): Promise<StoreReader> {
+    const description = this.#description();
+    // Converted meanwhile: what was opened reads what is being removed. Whoever reads from it now still may.
+    if (this.#reader !== null && description !== this.#opened) this.#reader = null;
+    this.#opened = description;
     this.#reader ??= this.#open().catch((error: unknown) => {
       // Not kept: the next one who asks may find a repository.
       this.#reader = null;
       throw error;
     });
     return this.#reader;
+  }
+
+  /** Tells one description of the repository from another. */
+  #description(): string {
+    const stat = statSync(join(this.#directory, 'holdfast.json'), {
+      bigint: true,
+      throwIfNoEntry: false,
+    });
+    return stat === undefined ? '' : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
   }
 
   async #open(): Promise<StoreReader> {
@@ -78,6 +102,11 @@ export class RepositoryView {
     return this.#sight;
   }
 
+  /** What somebody without its key changed in it, as of the last look. */
+  get alterations(): readonly HeadFinding[] {
+    return this.#alterations;
+  }
+
   snapshotsOf(sourceId: string): SourceSnapshots {
     return this.#snapshots.get(sourceId) ?? NO_SNAPSHOTS;
   }
@@ -90,7 +119,10 @@ export class RepositoryView {
       const reader = await this.reader();
       const snapshots = reader.listSnapshots();
       const { path, repositoryId } = reader;
-      this.#sight = { path, repositoryId, snapshots };
+      // In this order: what writers see meanwhile only moves on.
+      const seen = await this.#seenHead();
+      this.#alterations = await reader.compareHead(seen);
+      this.#sight = { path, repositoryId, snapshots, formerId: await reader.formerId() };
       this.#snapshots = await withProofs(snapshots, reader);
       this.#measure(reader);
       this.#statistics &&= { ...this.#statistics, snapshots: snapshots.length };

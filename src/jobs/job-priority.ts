@@ -21,6 +21,7 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
     case 'annotate':
     case 'init':
     case 'key':
+    case 'accept':
     case 'maintain':
     case 'delete':
     case 'hook':
@@ -33,6 +34,7 @@ export function defaultPriority(kind: JobKind, actor: Job['actor']): number {
       return 30;
     case 'reseal':
     case 'copy':
+    case 'convert':
     case 'verify':
     case 'drill':
     case 'publish':

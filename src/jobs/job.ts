@@ -32,6 +32,8 @@ export type JobKind =
   | 'rebuild'
   | 'key'
   | 'copy'
+  | 'accept'
+  | 'convert'
   | 'reconcile';
 
 export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';

@@ -5,6 +5,7 @@ import type { Operation, OperationContext } from './operation.ts';
 import { repairDamage } from './repair.ts';
 import { LOCK_WAIT_MS } from './repository-access.ts';
 import { repositoryKey } from './repository-key.ts';
+import { seenHead } from './seen-heads.ts';
 
 const parameters = z.strictObject({
   readData: z
@@ -34,8 +35,10 @@ export const check: Operation<CheckParameters> = {
     const { activity, settings } = context;
     const path = settings.repositoryDirectory;
     const key = await repositoryKey(settings);
+    // Before anything of it is read: a writer meanwhile only moves on.
+    const seen = key === null ? null : await seenHead(settings);
     const damage = new FoundDamage();
-    const report = await checkRepository(path, { readData, key, damage }, activity);
+    const report = await checkRepository(path, { readData, key, seen, damage }, activity);
     for (const finding of report.findings.slice(0, 100)) {
       if (finding.severity === 'warning') activity.warn(finding.message);
     }

@@ -3,7 +3,7 @@ import type { Activity } from '../kernel/activity.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import { shortId } from '../kernel/ids.ts';
 import type { Content } from '../store/chunks/content.ts';
-import type { Manifest, ManifestRoot } from '../store/manifests/manifest.ts';
+import { FORMER_IDS_MAX, type Manifest, type ManifestRoot } from '../store/manifests/manifest.ts';
 import type { ContentSource, SnapshotSummary, StoreReader, StoreWriter } from '../store/store.ts';
 import type { TreeEntry } from '../store/trees/tree-entry.ts';
 import { readableNotes } from './verification-notes.ts';
@@ -18,6 +18,11 @@ export interface CopiedSnapshots {
   readonly damaged: readonly { readonly id: string; readonly reason: string }[];
 }
 
+export interface CopyOptions {
+  /** Each snapshot is found by the id that it had, too. */
+  readonly keepIds?: boolean;
+}
+
 /** Ids remembered, of contents and trees: some hundred megabytes at most. What is forgotten is read again. */
 const IDS_KEPT_MAX = 1_000_000;
 
@@ -26,8 +31,9 @@ export async function copySnapshots(
   from: StoreReader,
   to: StoreWriter,
   activity: Activity,
+  options: CopyOptions = {},
 ): Promise<CopiedSnapshots> {
-  const copy = new RepositoryCopy(from, to, activity);
+  const copy = new RepositoryCopy(from, to, activity, options);
   const snapshots = from.listSnapshots().reverse();
   const counts = { filesDone: 0, totalFiles: snapshots.length };
   activity.progress({ phase: 'copy', ...counts });
@@ -47,13 +53,15 @@ class RepositoryCopy implements CopiedSnapshots {
   readonly #from: StoreReader;
   readonly #to: StoreWriter;
   readonly #activity: Activity;
+  readonly #keepsIds: boolean;
   /** What a run before this one has copied, by what no two snapshots have in common. */
   readonly #there: ReadonlyMap<string, string>;
   readonly #trees = new Map<string, string>();
   readonly #contents = new Map<string, Content>();
   #idsKept = 0;
 
-  constructor(from: StoreReader, to: StoreWriter, activity: Activity) {
+  constructor(from: StoreReader, to: StoreWriter, activity: Activity, options: CopyOptions) {
+    this.#keepsIds = options.keepIds === true;
     this.#from = from;
     this.#to = to;
     this.#activity = activity;
@@ -148,6 +156,11 @@ class RepositoryCopy implements CopiedSnapshots {
   async #copyNotes(from: string, to: string): Promise<void> {
     const notes = await readableNotes(this.#from, from);
     const kept = notes ?? { tags: [], pinned: true, verifications: [] };
+    if (this.#keepsIds) {
+      const formerIds = [...(kept.formerIds ?? []), from].slice(-FORMER_IDS_MAX);
+      await this.#to.writeNotes(to, { ...kept, formerIds });
+      return;
+    }
     const isEmpty = !kept.pinned && kept.tags.length === 0 && kept.verifications.length === 0;
     if (!isEmpty || kept.resealedAt !== undefined) await this.#to.writeNotes(to, kept);
   }

@@ -60,7 +60,7 @@ export const copy: Operation<CopyParameters> = {
 };
 
 /** Every byte of it, before anybody is told that it may take the place of the old one. */
-async function requireSound(
+export async function requireSound(
   { activity }: OperationContext,
   path: string,
   key: Awaited<ReturnType<typeof readKey>>,

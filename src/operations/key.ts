@@ -1,18 +1,27 @@
 import { z } from 'zod';
 import { cannot } from '../kernel/errors.ts';
-import { addKeySlot, removeKeySlot } from '../store/repository.ts';
+import { addKeySlot, removeKeySlot, rotateKeySlot } from '../store/repository.ts';
 import type { Operation } from './operation.ts';
 import { LOCK_WAIT_MS } from './repository-access.ts';
 import { readKey } from './repository-key.ts';
+import { headMemory } from './seen-heads.ts';
 
 const path = z.string().startsWith('/').max(4096);
+const keyId = z.string().min(4).max(36);
 
 const parameters = z.discriminatedUnion('action', [
   z.strictObject({ action: z.literal('add'), kind: z.enum(['keyFile', 'passphrase']), path }),
-  z.strictObject({ action: z.literal('remove'), keyId: z.string().min(4).max(36) }),
+  z.strictObject({ action: z.literal('remove'), keyId }),
+  z.strictObject({
+    action: z.literal('rotate'),
+    kind: z.enum(['keyFile', 'passphrase']),
+    path,
+    /** Absent: the one that is configured. */
+    keyId: keyId.optional(),
+  }),
 ]);
 
-/** Lets one more key open the repository, or one fewer. Keys are named by their file; what is in it is nowhere else. */
+/** Lets one more key open the repository, one fewer, or one in the place of another. Keys are named by their file; what is in it is nowhere else. */
 export const key: Operation<z.infer<typeof parameters>> = {
   kind: 'key',
   params: parameters,
@@ -24,7 +33,8 @@ export const key: Operation<z.infer<typeof parameters>> = {
       });
     }
     const own = await readKey(repositoryKey, stateDirectory);
-    const options = { key: own, clock, lockWaitMs: LOCK_WAIT_MS, signal: activity.signal };
+    const memory = await headMemory(settings);
+    const options = { key: own, clock, lockWaitMs: LOCK_WAIT_MS, memory, signal: activity.signal };
     if (params.action === 'remove') {
       return { removed: await removeKeySlot(repositoryDirectory, params.keyId, options) };
     }
@@ -33,7 +43,16 @@ export const key: Operation<z.infer<typeof parameters>> = {
       passphraseFile: params.kind === 'passphrase' ? params.path : null,
       secret: null,
     };
-    const added = await readKey(named, stateDirectory);
-    return { added: await addKeySlot(repositoryDirectory, added, options) };
+    const newKey = await readKey(named, stateDirectory);
+    if (params.action === 'add') {
+      return { added: await addKeySlot(repositoryDirectory, newKey, options) };
+    }
+    const rotated = await rotateKeySlot(repositoryDirectory, newKey, params.keyId ?? null, options);
+    if (params.keyId === undefined) {
+      activity.warn(
+        `Name ${params.path} in the configuration (repositoryKey) before the next start`,
+      );
+    }
+    return { ...rotated };
   },
 };

@@ -4,6 +4,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { acquireLease, initRepository, openReader, openWriter } from '../store/repository.ts';
 import type { StoreReader, StoreWriter } from '../store/store.ts';
 import { repositoryKey } from './repository-key.ts';
+import { headMemory } from './seen-heads.ts';
 
 /** Unless it says otherwise, a job waits this long for another process's job on the same repository. */
 export const LOCK_WAIT_MS = 60_000;
@@ -26,6 +27,7 @@ export async function openRepositoryWriter(
     purpose,
     signal: activity.signal,
     key,
+    memory: key === null ? null : await headMemory(settings),
   });
 }
 

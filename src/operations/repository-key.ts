@@ -1,9 +1,14 @@
 import { open } from 'node:fs/promises';
 import type { RepositoryKeySettings, Settings } from '../config/settings.ts';
 import type { WorkerStart } from '../jobs/worker-messages.ts';
-import { cannot, type HoldfastError, messageOf, systemCode } from '../kernel/errors.ts';
+import { cannot, HoldfastError, messageOf, systemCode } from '../kernel/errors.ts';
 import { SecretStore } from '../state/secret-store.ts';
-import type { KeyMaterial, SlotMaterial } from '../store/repository.ts';
+import {
+  type KeyMaterial,
+  openReader,
+  type SlotMaterial,
+  unlockRepository,
+} from '../store/repository.ts';
 
 /** The key of an encrypted repository, from where the settings say it is. It goes into memory and nowhere else. */
 
@@ -11,7 +16,10 @@ export const KEY_BYTES = 32;
 const FILE_BYTES_MAX = 64 * 1024;
 export const PASSPHRASE_BYTES_MIN = 12;
 
-let handedOver: KeyMaterial | null = null;
+type MasterKey = Extract<KeyMaterial, { kind: 'master' }>;
+type KeyPlaces = Pick<Settings, 'repositoryKey' | 'stateDirectory' | 'repositoryDirectory'>;
+
+let handedOver: MasterKey | null = null;
 
 /** Called once in a worker whose supervisor has opened the repository: a passphrase is then not stretched again. */
 export function takeMasterKey({ masterKey }: Pick<WorkerStart, 'masterKey'>): void {
@@ -21,11 +29,38 @@ export function takeMasterKey({ masterKey }: Pick<WorkerStart, 'masterKey'>): vo
 }
 
 /** What opens the repository of these settings; null where it is not encrypted. @throws KEY_REQUIRED */
-export async function repositoryKey(
-  settings: Pick<Settings, 'repositoryKey' | 'stateDirectory'>,
-): Promise<KeyMaterial | null> {
+export async function repositoryKey(settings: KeyPlaces): Promise<KeyMaterial | null> {
   if (settings.repositoryKey === null) return null;
-  return handedOver ?? readKey(settings.repositoryKey, settings.stateDirectory);
+  if (handedOver !== null && !(await isConverted(settings, handedOver))) return handedOver;
+  return readKey(settings.repositoryKey, settings.stateDirectory);
+}
+
+/** Whether what stands there was made of the repository that the master key is of: a job may start right after its conversion. */
+async function isConverted(
+  { repositoryKey: configured, repositoryDirectory, stateDirectory }: KeyPlaces,
+  master: MasterKey,
+): Promise<boolean> {
+  try {
+    await unlockRepository(repositoryDirectory, master);
+    return false;
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'KEY_WRONG') return false;
+  }
+  try {
+    const reader = await openReader(
+      repositoryDirectory,
+      await readKey(configured!, stateDirectory),
+    );
+    try {
+      return (await reader.formerId()) === master.repositoryId;
+    } finally {
+      reader.close();
+    }
+  } catch (error) {
+    // Whatever is wrong, who uses the master key is told.
+    if (error instanceof HoldfastError) return false;
+    throw error;
+  }
 }
 
 /** @throws KEY_REQUIRED where it cannot be had, or others may read it */

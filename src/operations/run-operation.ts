@@ -43,6 +43,8 @@ const OPERATIONS = {
   rebuild: async () => (await import('./rebuild.ts')).rebuild,
   key: async () => (await import('./key.ts')).key,
   copy: async () => (await import('./copy.ts')).copy,
+  accept: async () => (await import('./accept.ts')).accept,
+  convert: async () => (await import('./convert.ts')).convert,
   reconcile: async () => (await import('./reconcile.ts')).reconcile,
 } as unknown as Record<JobKind, () => Promise<Operation<never>>>;
 

@@ -31,6 +31,8 @@ export const jobKind = z.enum([
   'rebuild',
   'key',
   'copy',
+  'accept',
+  'convert',
   'reconcile',
 ]);
 

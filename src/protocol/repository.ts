@@ -146,6 +146,35 @@ export const repositoryMethods = {
     params: z.strictObject({ keyId: z.string().min(4).max(36), idempotencyKey }),
     result: submitted,
   },
+  'repository.rotateKey': {
+    summary:
+      'Enqueues letting a new key open the repository in the place of another: of `keyId`, or of the one configured. The old one goes when the new one opens; name the new one in the configuration before the next start.',
+    params: z.strictObject({
+      kind: z.enum(['keyFile', 'passphrase']),
+      path: z.string().startsWith('/').max(4096),
+      keyId: z.string().min(4).max(36).optional(),
+      idempotencyKey,
+    }),
+    result: submitted,
+  },
+  'repository.accept': {
+    summary:
+      'Enqueues taking an encrypted repository as it stands for right, after somebody without the key has changed it or set it back: what was found then is found no more.',
+    params: z.strictObject({ idempotencyKey }),
+    result: submitted,
+  },
+  'repository.convert': {
+    summary:
+      'Enqueues sealing the repository anew where it stands, with a new master key that `keyPath` opens, or the configured key: encrypts one that is not, and replaces the master key of one that is. A dry run only says what it takes; `discard` gives up one that was interrupted.',
+    params: z.strictObject({
+      kind: z.enum(['keyFile', 'passphrase']).optional(),
+      keyPath: z.string().startsWith('/').max(4096).optional(),
+      dryRun: z.boolean().default(false),
+      discard: z.boolean().default(false),
+      idempotencyKey,
+    }),
+    result: submitted,
+  },
   'repository.copy': {
     summary:
       'Enqueues copying every snapshot into an encrypted repository in a new folder, with a new master key. The one there is stays as it is, and in use.',

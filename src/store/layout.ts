@@ -3,7 +3,10 @@ import type { RepositoryKeys } from './encryption/repository-keys.ts';
 
 /** Names inside a repository (docs/format.md), and what reads and writes behind them take where it is encrypted. */
 export interface Layout {
+  /** What is the same whatever folder the data are in stands here: description, lock and leases. */
   readonly root: string;
+  /** Where everything else stands: `root`, or a folder in it. */
+  readonly data: string;
   readonly descriptor: string;
   readonly packs: string;
   readonly snapshots: string;
@@ -14,28 +17,32 @@ export interface Layout {
   readonly temporary: string;
   readonly setAside: string;
   readonly catalog: string;
+  readonly head: string;
   readonly lock: string;
   readonly knownDamage: string;
   /** Null where the repository is not encrypted. */
   readonly keys: RepositoryKeys | null;
 }
 
-/** Of a repository that is not encrypted, or of which only names are needed. */
-export function layoutOf(path: string): Layout {
+/** Of a repository that is not encrypted, or of which only names are needed. `folder` is that of its description. */
+export function layoutOf(path: string, folder?: string): Layout {
+  const data = folder === undefined ? path : join(path, folder);
   return {
     root: path,
+    data,
     descriptor: join(path, 'holdfast.json'),
-    packs: join(path, 'packs'),
-    snapshots: join(path, 'snapshots'),
-    notes: join(path, 'notes'),
-    removed: join(path, 'removed'),
+    packs: join(data, 'packs'),
+    snapshots: join(data, 'snapshots'),
+    notes: join(data, 'notes'),
+    removed: join(data, 'removed'),
     leases: join(path, 'leases'),
-    keySlots: join(path, 'keys'),
-    temporary: join(path, 'tmp'),
-    setAside: join(path, 'set-aside'),
-    catalog: join(path, 'catalog.db'),
+    keySlots: join(data, 'keys'),
+    temporary: join(data, 'tmp'),
+    setAside: join(data, 'set-aside'),
+    catalog: join(data, 'catalog.db'),
+    head: join(data, 'head.json'),
     lock: join(path, 'lock.db'),
-    knownDamage: join(path, 'damaged.json'),
+    knownDamage: join(data, 'damaged.json'),
     keys: null,
   };
 }

@@ -4,6 +4,10 @@ import { type DamageListener, ObjectReader, type PendingObjects } from './chunks
 import { readBlocksOf } from './chunks/read-blocks.ts';
 import { readContentOf } from './chunks/read-content.ts';
 import { chunkIdsOf } from './chunks/walk-content.ts';
+import { compareHead, type HeadFinding } from './head/compare-head.ts';
+import { FolderState } from './head/folder-state.ts';
+import type { HeadMark } from './head/head.ts';
+import { readHeadBytes } from './head/head-file.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest, Notes } from './manifests/manifest.ts';
 import { readManifestFile } from './manifests/manifest-file.ts';
@@ -27,6 +31,7 @@ export class RepositoryReader implements StoreReader {
   readonly #index: ObjectIndex;
   readonly #files: PackFiles;
   readonly #snapshots: SnapshotList;
+  readonly #folder: FolderState;
   readonly #read = (id: string): Promise<Buffer> => this.objects.read(id);
   readonly #readInto = (id: string, into: Buffer): Promise<Buffer> => this.objects.read(id, into);
 
@@ -44,6 +49,7 @@ export class RepositoryReader implements StoreReader {
     this.#files = new PackFiles(layout);
     this.objects = new ObjectReader(index, this.#files, layout.keys, pending, onDamage);
     this.#snapshots = new SnapshotList(layout, () => index.catalog);
+    this.#folder = new FolderState(layout);
   }
 
   static async open(layout: Layout, repositoryId: string): Promise<RepositoryReader> {
@@ -105,6 +111,16 @@ export class RepositoryReader implements StoreReader {
       ...this.#index.catalog.counts(),
       rawBytes: snapshots.reduce((sum, { totalBytes }) => sum + totalBytes, 0),
     };
+  }
+
+  compareHead(seen: HeadMark | null): Promise<HeadFinding[]> {
+    return compareHead(this.#layout, this.repositoryId, seen, this.#folder);
+  }
+
+  async formerId(): Promise<string | null> {
+    if (this.#layout.keys === null) return null;
+    const bytes = await readHeadBytes(this.#layout);
+    return this.#folder.head(bytes).head?.formerId ?? null;
   }
 
   close(): void {

@@ -12,13 +12,17 @@ import { type Clock, isoTime } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import { listPacks } from './catalog/load-packs.ts';
+import { removeFormer } from './conversion/remove-former.ts';
 import type { KeyMaterial } from './encryption/key-material.ts';
 import { wrapMasterKey } from './encryption/key-slot.ts';
 import { writeKeySlot } from './encryption/key-slot-files.ts';
-import { newMasterKey } from './encryption/repository-keys.ts';
+import { deriveKeys, newMasterKey } from './encryption/repository-keys.ts';
 import { openLayout } from './encryption/unlock.ts';
 import { chooseCodec } from './format/codec.ts';
 import { ENCRYPTION_SCHEME, newDescriptor } from './format/descriptor.ts';
+import { FolderState } from './head/folder-state.ts';
+import { writeHead } from './head/head-file.ts';
+import { firstHead, HeadKeeper, type HeadMemory } from './head/head-keeper.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { makeOwnDirectories } from './own-directories.ts';
 import { RepositoryReader } from './reader.ts';
@@ -38,8 +42,13 @@ export {
   removeKeySlot,
 } from './encryption/change-key-slots.ts';
 export type { KeyMaterial, SlotMaterial } from './encryption/key-material.ts';
+export { type RotatedKey, rotateKeySlot } from './encryption/rotate-key-slot.ts';
 export { unlockRepository } from './encryption/unlock.ts';
 export { type PruneOptions, type PruneReport, pruneRepository } from './gc/prune.ts';
+export { type AcceptOptions, acceptHead } from './head/accept-head.ts';
+export type { HeadFinding } from './head/compare-head.ts';
+export type { HeadMark } from './head/head.ts';
+export type { HeadMemory } from './head/head-keeper.ts';
 export { acquireLease, type HeldLease } from './leases/acquire-lease.ts';
 export type { ListedLease } from './leases/list-leases.ts';
 export { type RepositoryLocks, removeStaleLeases, repositoryLocks } from './leases/locks.ts';
@@ -54,12 +63,14 @@ export { type RepairOptions, repairRepository } from './repair/repair-repository
 
 const INIT_LOCK_WAIT_MS = 10_000;
 const OWN_NAMES =
-  /^(packs|snapshots|notes|removed|leases|keys|tmp|set-aside|lost\+found|damaged\.json|lock\.db.*|catalog\.db.*)$/;
+  /^(packs|snapshots|notes|removed|leases|keys|tmp|set-aside|data-[0-9a-f]{16}|head\.json|superseded\.json|lost\+found|damaged\.json|lock\.db.*|catalog\.db.*)$/;
 
 export interface InitOptions {
   readonly clock: Clock;
   /** Makes an encrypted repository, which this key opens. */
   readonly key?: KeyMaterial | null;
+  /** The repository that this one is made of. */
+  readonly formerId?: string;
 }
 
 /**
@@ -102,7 +113,7 @@ export async function initRepository(path: string, options: InitOptions): Promis
     await assertNoPacks(layout);
     // Last: a folder is a repository only when everything else is there.
     const repositoryId = newId(options.clock.nowMs());
-    if (key !== null) await makeFirstSlot(layout, repositoryId, key, options.clock);
+    if (key !== null) await makeFirstSlot(layout, repositoryId, key, options);
     const descriptor = newDescriptor(repositoryId, key === null ? null : ENCRYPTION_SCHEME);
     await writeFileDurably(layout.descriptor, `${JSON.stringify(descriptor, null, 2)}\n`);
   } finally {
@@ -115,7 +126,7 @@ async function makeFirstSlot(
   layout: Layout,
   repositoryId: string,
   key: KeyMaterial,
-  clock: Clock,
+  { clock, formerId }: InitOptions,
 ): Promise<void> {
   if (key.kind === 'master') {
     throw cannot('KEY_WRONG', 'create repository', layout.root, 'the one that was there is gone', {
@@ -127,7 +138,10 @@ async function makeFirstSlot(
     await removeDurably(join(layout.keySlots, name));
   const nowMs = clock.nowMs();
   const slot = { id: newId(nowMs), repository: repositoryId, createdAt: isoTime(nowMs) };
-  await writeKeySlot(layout, await wrapMasterKey(newMasterKey(), key, slot));
+  const master = newMasterKey();
+  await writeKeySlot(layout, await wrapMasterKey(master, key, slot));
+  const sealed = { ...layout, keys: deriveKeys(master, repositoryId) };
+  await writeHead(sealed, firstHead(await new FolderState(sealed).all(), formerId ?? null));
 }
 
 function assertOwnFolder(path: string): void {
@@ -172,6 +186,8 @@ export interface OpenWriterOptions {
   readonly signal?: AbortSignal;
   /** Of an encrypted repository. */
   readonly key?: KeyMaterial | null;
+  /** Of its heads; nothing is remembered without. */
+  readonly memory?: HeadMemory | null;
 }
 
 /**
@@ -193,10 +209,12 @@ export async function openWriter(
     ...signal,
   });
   try {
+    await removeFormer(layout, options.clock);
     await makeOwnDirectories(layout);
     const { catalog, report } = await reconcile(layout, repositoryId, signal);
     const { verifyWrites, clock } = options;
-    const parts = { layout, repositoryId, catalog, lock, clock, codec, verifyWrites };
+    const head = await HeadKeeper.open(layout, repositoryId, options.memory ?? null);
+    const parts = { layout, repositoryId, catalog, lock, head, clock, codec, verifyWrites };
     return new RepositoryWriter({ ...parts, reconciled: report });
   } catch (error) {
     lock.release();

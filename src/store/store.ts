@@ -1,5 +1,7 @@
 import type { Activity } from '../kernel/activity.ts';
 import type { Content } from './chunks/content.ts';
+import type { HeadFinding } from './head/compare-head.ts';
+import type { HeadMark } from './head/head.ts';
 import type { Manifest, Notes, SnapshotOrigin, SnapshotType } from './manifests/manifest.ts';
 import type { TreeEntry } from './trees/tree-entry.ts';
 
@@ -82,6 +84,13 @@ export interface StoreReader {
   /** Whether a record of this object is known, without reading it. */
   holds(id: string): Promise<boolean>;
   statistics(): RepositoryStatistics;
+  /**
+   * What stands otherwise in an encrypted repository than its writers left it, or than it was when it was last seen;
+   * nothing where it is not encrypted.
+   */
+  compareHead(seen: HeadMark | null): Promise<HeadFinding[]>;
+  /** The repository that this encrypted one was made of; null where it is of none. */
+  formerId(): Promise<string | null>;
   close(): void;
 }
 

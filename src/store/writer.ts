@@ -11,10 +11,13 @@ import { nodeIds } from './chunks/walk-content.ts';
 import { writeContentTo } from './chunks/write-content.ts';
 import { DamageLedger } from './damage/damage-ledger.ts';
 import type { RecordCodec, RecordFields } from './format/record.ts';
-import { type Layout, manifestPath } from './layout.ts';
+import { manifestName, notesName } from './head/folder-state.ts';
+import { digestOf } from './head/head.ts';
+import type { HeadKeeper } from './head/head-keeper.ts';
+import { type Layout, manifestPath, notesPath } from './layout.ts';
 import type { Manifest, Notes } from './manifests/manifest.ts';
 import { encodeManifest } from './manifests/manifest-file.ts';
-import { writeNotesFile } from './manifests/notes-file.ts';
+import { encodeNotes } from './manifests/notes-file.ts';
 import { encodeSummary, summarise } from './manifests/summary.ts';
 import { packOwner } from './packs/pack-owner.ts';
 import { PackWriter } from './packs/pack-writer.ts';
@@ -32,6 +35,7 @@ export interface WriterParts {
   readonly repositoryId: string;
   readonly catalog: Catalog;
   readonly lock: ExclusiveLock;
+  readonly head: HeadKeeper;
   readonly clock: Clock;
   readonly codec: RecordCodec;
   readonly verifyWrites: 'sample' | 'all';
@@ -47,6 +51,7 @@ export class RepositoryWriter implements StoreWriter {
   readonly #layout: Layout;
   readonly #catalog: Catalog;
   readonly #lock: ExclusiveLock;
+  readonly #head: HeadKeeper;
   readonly #clock: Clock;
   readonly #packs: PackWriter;
   readonly #objects: ObjectWriter;
@@ -59,6 +64,7 @@ export class RepositoryWriter implements StoreWriter {
     this.#layout = layout;
     this.#catalog = catalog;
     this.#lock = parts.lock;
+    this.#head = parts.head;
     this.#clock = parts.clock;
     this.reconciled = parts.reconciled;
     this.#packs = new PackWriter({
@@ -108,6 +114,7 @@ export class RepositoryWriter implements StoreWriter {
     const manifest = build(this.statistics());
     this.#assertTreesStored(manifest);
     const { id, bytes } = encodeManifest(this.#layout, manifest);
+    await this.#head.intend([{ name: manifestName(id), to: '' }]);
     await publishFile(this.#layout, manifestPath(this.#layout, id), bytes);
     this.#catalog.putSnapshot(id, encodeSummary(this.#layout, summarise(id, manifest)));
     await this.#damage.settle();
@@ -138,11 +145,20 @@ export class RepositoryWriter implements StoreWriter {
 
   async writeNotes(id: string, notes: Notes): Promise<void> {
     await this.reader.readManifest(id);
-    await writeNotesFile(this.#layout, id, notes);
+    const bytes = encodeNotes(this.#layout, id, notes);
+    await this.#head.intend([{ name: notesName(id), to: digestOf(bytes) }]);
+    await publishFile(this.#layout, notesPath(this.#layout, id), bytes);
   }
 
   async removeSnapshots(ids: readonly string[]): Promise<void> {
-    await removeSnapshotFiles(this.#layout, this.#catalog, this.reader, ids, this.#clock);
+    await removeSnapshotFiles(this.#layout, this.#catalog, this.reader, ids, this.#clock, (gone) =>
+      this.#head.intend(
+        gone.flatMap((id) => [
+          { name: manifestName(id), to: null },
+          { name: notesName(id), to: null },
+        ]),
+      ),
+    );
   }
 
   async close(): Promise<void> {
@@ -154,6 +170,8 @@ export class RepositoryWriter implements StoreWriter {
     this.reader.close();
     this.#catalog.close();
     try {
+      // What was intended stays said where this fails, and the next writer finds out what came of it.
+      await this.#head.settle().catch(() => {});
       // The next writer finds none, and rebuilds it.
       if (this.#catalog.isDamaged) await setAsideCatalog(this.#layout);
     } finally {

@@ -28,7 +28,7 @@ export const list: CommandRun<GlobalOptions> = async (context, _args, options) =
   return EXIT.ok;
 };
 
-interface AddOptions extends GlobalOptions {
+export interface AddOptions extends GlobalOptions {
   readonly newKeyFile?: string;
   readonly newPassphraseFile?: string;
 }
@@ -44,7 +44,7 @@ export const add: CommandRun<AddOptions> = (context, _args, options) => {
 };
 
 /** @throws INVALID_PARAMS unless there is exactly one */
-function newKeyOf({ newKeyFile, newPassphraseFile }: AddOptions) {
+export function newKeyOf({ newKeyFile, newPassphraseFile }: AddOptions) {
   if ((newKeyFile === undefined) === (newPassphraseFile === undefined)) {
     throw cannot('INVALID_PARAMS', 'use', 'key', 'it is not said which one', {
       hint: 'Give either --new-key-file FILE or --new-passphrase-file FILE.',
@@ -63,6 +63,26 @@ export const copy: CommandRun<AddOptions & { readonly to: string }> = (context, 
     method: 'repository.copy',
     params,
     offline: { kind: 'copy', params },
+  });
+};
+
+/** `holdfast repository key rotate [ID] --new-key-file FILE | --new-passphrase-file FILE [--yes]` */
+export const rotate: CommandRun<AddOptions & { readonly yes?: boolean }> = async (
+  context,
+  [keyId],
+  options,
+) => {
+  const params = { ...newKeyOf(options), ...(keyId === undefined ? {} : { keyId }) };
+  const which = keyId ?? 'that is configured';
+  await requireConfirmation(context, options, {
+    verb: 'rotate key',
+    thing: which,
+    question: `Let ${params.path} open the repository in the place of the key ${which}?`,
+  });
+  return runJob(context, options, {
+    method: 'repository.rotateKey',
+    params,
+    offline: { kind: 'key', params: { action: 'rotate', ...params } },
   });
 };
 

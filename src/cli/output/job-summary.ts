@@ -1,5 +1,6 @@
 import type { FinishedJob } from '../job-outcome.ts';
 import { renderArtifact, renderBootstrap, renderPublish } from './artifact-summary.ts';
+import { renderConversion } from './conversion-summary.ts';
 import { counted } from './counted.ts';
 import { renderDiff } from './diff-summary.ts';
 import {
@@ -77,6 +78,9 @@ const RENDERERS: Readonly<
   key: renderKey,
   copy: (result) =>
     `Copied ${counted(numberField(result, 'copied') ?? 0, 'snapshot')}; ${printable(textField(result, 'to') ?? '')} now has ${numberField(result, 'present') ?? 0}. Name it and its key in the configuration to use it.`,
+  convert: renderConversion,
+  accept: (result) =>
+    `The repository is taken for right as it stands: ${counted(numberField(result, 'count') ?? 0, 'finding')} accepted.`,
   hook: (result) =>
     `The hook ended well after ${formatDuration(numberField(result, 'durationMs') ?? 0)}.`,
   plugin: (result) =>
@@ -205,6 +209,9 @@ function renderKey(result: Readonly<Record<string, unknown>>): string {
     const { id } = (result[name] ?? {}) as { id?: unknown };
     return typeof id === 'string' ? printable(id) : '';
   };
+  if (slot('removed') !== '' && slot('added') !== '') {
+    return `The repository opens with key ${slot('added')}, and no longer with key ${slot('removed')}.`;
+  }
   return slot('removed') === ''
     ? `The repository opens with key ${slot('added')}.`
     : `The repository no longer opens with key ${slot('removed')}.`;

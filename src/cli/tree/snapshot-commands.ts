@@ -165,6 +165,7 @@ function addRepositoryCommands(program: Command, perform: Perform): void {
     .option('--new-passphrase-file <file>', 'with a passphrase on its only line')
     .action(perform(async () => (await import('../commands/repository-keys.ts')).copy));
   addKeyCommands(repository, perform);
+  addConversionCommands(repository, perform);
   repository
     .command('rebuild')
     .description('make the catalog anew from packs and manifests')
@@ -184,11 +185,42 @@ function addKeyCommands(repository: Command, perform: Perform): void {
     .option('--new-passphrase-file <file>', 'with a passphrase on its only line')
     .action(perform(async () => (await import('../commands/repository-keys.ts')).add));
   key
+    .command('rotate')
+    .description('let a new key open it in the place of an old one')
+    .argument('[id]', 'the old one; the one that is configured unless given')
+    .option('--new-key-file <file>', 'with 32 random bytes, or 64 hex digits')
+    .option('--new-passphrase-file <file>', 'with a passphrase on its only line')
+    .option('-y, --yes', 'do not ask')
+    .action(perform(async () => (await import('../commands/repository-keys.ts')).rotate));
+  key
     .command('remove')
     .description('take a key out of use; never the last one, nor the one configured')
     .argument('<id>')
     .option('-y, --yes', 'do not ask')
     .action(perform(async () => (await import('../commands/repository-keys.ts')).remove));
+}
+
+function addConversionCommands(repository: Command, perform: Perform): void {
+  const described = [
+    ['encrypt', 'encrypt a repository that is not, where it stands'],
+    ['rekey', 'seal an encrypted repository anew under a new master key, where it stands'],
+  ] as const;
+  for (const [name, description] of described) {
+    repository
+      .command(name)
+      .description(description)
+      .option('--new-key-file <file>', 'with 32 random bytes, or 64 hex digits')
+      .option('--new-passphrase-file <file>', 'with a passphrase on its only line')
+      .option('--dry-run', 'only say how much room it takes')
+      .option('--discard', 'give up one that was interrupted, and the room that it takes')
+      .option('-y, --yes', 'do not ask')
+      .action(perform(async () => (await import('../commands/repository-conversion.ts'))[name]));
+  }
+  repository
+    .command('accept')
+    .description('take an encrypted repository as it stands for right, after it was changed')
+    .option('-y, --yes', 'do not ask')
+    .action(perform(async () => (await import('../commands/repository-conversion.ts')).accept));
 }
 
 /** Bringing data back. */

@@ -6,6 +6,8 @@ import { ObjectReader } from '../chunks/object-reader.ts';
 import type { KeyMaterial } from '../encryption/key-material.ts';
 import { readKeySlots } from '../encryption/key-slot-files.ts';
 import { type OpenedLayout, openLayout } from '../encryption/unlock.ts';
+import { compareHead } from '../head/compare-head.ts';
+import type { HeadMark } from '../head/head.ts';
 import type { Layout } from '../layout.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
 import { PackFiles } from '../packs/pack-files.ts';
@@ -26,6 +28,8 @@ export interface CheckOptions {
   readonly key?: KeyMaterial | null;
   /** Is told of every object that is damaged or missing. */
   readonly damage?: FoundDamage;
+  /** What was seen of an encrypted one before. */
+  readonly seen?: HeadMark | null;
 }
 
 export interface CheckReport {
@@ -85,6 +89,7 @@ export async function checkRepository(
     );
     await checkNotes(snapshots, layout, findings);
     await checkKeySlots(layout, id, findings);
+    await checkHead(layout, id, options.seen ?? null, findings);
     if (view !== null) await checkCatalog(view, names, index, files, findings, activity);
     const chosen = choosePacks(names, options.readData);
     const readBytes = await readPacks(chosen, layout, id, objects, findings, activity, damage);
@@ -124,6 +129,19 @@ async function checkKeySlots(layout: Layout, id: string, findings: Findings): Pr
   for (const file of (await readKeySlots(layout, id)).unreadable) {
     const message = 'it is no key slot of this repository; a key may have stopped to open it';
     findings.warning('KEY_SLOT_DAMAGED', message, `keys/${file}`);
+  }
+}
+
+/** What is damaged was told already: that it is not what it was says nothing more. */
+async function checkHead(
+  layout: Layout,
+  id: string,
+  seen: HeadMark | null,
+  findings: Findings,
+): Promise<void> {
+  const damaged = new Set(findings.list.map(({ path }) => path));
+  for (const { severity, code, message, path } of await compareHead(layout, id, seen)) {
+    if (!damaged.has(path)) findings[severity](code, message, path);
   }
 }
 

@@ -1,3 +1,5 @@
+import type { HeadFinding } from '../head/compare-head.ts';
+
 /** What a check found. `error`: something cannot be restored, or could mislead a writer. */
 export interface CheckFinding {
   readonly severity: 'error' | 'warning';
@@ -22,6 +24,7 @@ export type FindingCode =
   | 'CATALOG_UNUSABLE'
   | 'CATALOG_DIFFERS'
   | 'KEY_SLOT_DAMAGED'
+  | HeadFinding['code']
   | 'FOREIGN_FILE';
 
 const FINDINGS_MAX = 1000;

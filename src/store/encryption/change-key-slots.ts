@@ -5,10 +5,14 @@ import { cannot } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
 import { KEY_SLOTS_MAX } from '../format/bounds.ts';
 import { readDescriptor } from '../format/read-descriptor.ts';
+import { slotName } from '../head/folder-state.ts';
+import { digestOf } from '../head/head.ts';
+import { HeadKeeper, type HeadMemory, type IntendedChange } from '../head/head-keeper.ts';
 import { keySlotPath, type Layout, layoutOf } from '../layout.ts';
 import type { KeyMaterial, SlotMaterial } from './key-material.ts';
 import { type KeySlot, unwrapMasterKey, wrapMasterKey } from './key-slot.ts';
-import { type KeySlots, readKeySlots, writeKeySlot } from './key-slot-files.ts';
+import { type KeySlots, readKeySlots, slotBytes, writeKeySlot } from './key-slot-files.ts';
+import { deriveKeys } from './repository-keys.ts';
 import { openMasterKey } from './unlock.ts';
 
 export interface KeySlotListing {
@@ -24,25 +28,32 @@ export interface ChangeKeysOptions {
   readonly clock: Clock;
   readonly lockWaitMs: number;
   readonly signal?: AbortSignal;
+  /** Of the repository's heads; nothing is remembered without. */
+  readonly memory?: HeadMemory | null;
 }
 
-interface Opened {
+interface Unlocked {
   readonly layout: Layout;
   readonly repositoryId: string;
+  readonly master: Buffer;
+  /** The one that `key` opened; null for a master key. */
+  readonly own: KeySlot | null;
+  /** Says in the head what is about to be done, does it, and says that it is done. */
+  change(changes: readonly IntendedChange[], run: () => Promise<void>): Promise<void>;
 }
 
 /** Without a key: what is in the slots is not looked at. @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT */
 export async function listKeySlots(
   path: string,
 ): Promise<{ encrypted: boolean; slots: KeySlotListing[]; unreadable: readonly string[] }> {
-  const layout = layoutOf(path);
-  const { id, encryption } = await readDescriptor(layout);
+  const { id, encryption, folder } = await readDescriptor(layoutOf(path));
+  const layout = layoutOf(path, folder);
   if (encryption === null) return { encrypted: false, slots: [], unreadable: [] };
   const { slots, unreadable } = await readKeySlots(layout, id);
   return { encrypted: true, slots: slots.map(listingOf), unreadable };
 }
 
-function listingOf({ id, kdf, createdAt }: KeySlot): KeySlotListing {
+export function listingOf({ id, kdf, createdAt }: KeySlot): KeySlotListing {
   return { id, kind: kdf.name === 'scrypt' ? 'passphrase' : 'keyFile', createdAt };
 }
 
@@ -52,23 +63,43 @@ export async function addKeySlot(
   newKey: SlotMaterial,
   options: ChangeKeysOptions,
 ): Promise<KeySlotListing> {
-  return whileLocked(path, 'add key', options, async ({ layout, repositoryId }) => {
-    const { master } = await openMasterKey(layout, repositoryId, options.key);
-    const { slots } = await readKeySlots(layout, repositoryId);
-    for (const slot of slots) {
-      if ((await unwrapMasterKey(slot, newKey)) !== null) return listingOf(slot);
-    }
-    if (slots.length >= KEY_SLOTS_MAX) {
-      throw cannot('LIMIT_EXCEEDED', 'add key to', path, `it has ${slots.length}`, {
-        hint: 'Remove one that is no longer needed.',
-      });
-    }
-    const nowMs = options.clock.nowMs();
-    const made = { id: newId(nowMs), repository: repositoryId, createdAt: isoTime(nowMs) };
-    const slot = await wrapMasterKey(master, newKey, made);
-    await writeKeySlot(layout, slot);
+  return whileUnlocked(path, 'add key', options, async (unlocked) => {
+    const { slots } = await readKeySlots(unlocked.layout, unlocked.repositoryId);
+    const there = await slotOpenedBy(slots, newKey);
+    if (there !== null) return listingOf(there);
+    const slot = await newSlot(path, unlocked, slots, newKey, options.clock);
+    const added = { name: slotName(slot.id), to: digestOf(slotBytes(slot)) };
+    await unlocked.change([added], () => writeKeySlot(unlocked.layout, slot));
     return listingOf(slot);
   });
+}
+
+export async function slotOpenedBy(
+  slots: readonly KeySlot[],
+  key: SlotMaterial,
+): Promise<KeySlot | null> {
+  for (const slot of slots) {
+    if ((await unwrapMasterKey(slot, key)) !== null) return slot;
+  }
+  return null;
+}
+
+/** Not written yet. @throws LIMIT_EXCEEDED */
+export async function newSlot(
+  path: string,
+  { master, repositoryId }: Unlocked,
+  slots: readonly KeySlot[],
+  key: SlotMaterial,
+  clock: Clock,
+): Promise<KeySlot> {
+  if (slots.length >= KEY_SLOTS_MAX) {
+    throw cannot('LIMIT_EXCEEDED', 'add key to', path, `it has ${slots.length}`, {
+      hint: 'Remove one that is no longer needed.',
+    });
+  }
+  const nowMs = clock.nowMs();
+  const made = { id: newId(nowMs), repository: repositoryId, createdAt: isoTime(nowMs) };
+  return wrapMasterKey(master, key, made);
 }
 
 /**
@@ -80,18 +111,24 @@ export async function removeKeySlot(
   reference: string,
   options: ChangeKeysOptions & { readonly key: SlotMaterial },
 ): Promise<KeySlotListing> {
-  return whileLocked(path, 'remove key', options, async ({ layout, repositoryId }) => {
-    const { slot: own } = await openMasterKey(layout, repositoryId, options.key);
-    const slots = await readKeySlots(layout, repositoryId);
-    const chosen = chooseSlot(slots, reference);
-    if (slots.slots.length === 1) throw inUse(chosen, 'it is the last one');
-    if (chosen.id === own?.id) throw inUse(chosen, 'it is the one that is configured');
-    await removeDurably(keySlotPath(layout, chosen.id));
-    return listingOf(chosen);
-  });
+  return whileUnlocked(
+    path,
+    'remove key',
+    options,
+    async ({ layout, repositoryId, own, change }) => {
+      const slots = await readKeySlots(layout, repositoryId);
+      const chosen = chooseSlot(slots, reference);
+      if (slots.slots.length === 1) throw inUse(chosen, 'it is the last one');
+      if (chosen.id === own?.id) throw inUse(chosen, 'it is the one that is configured');
+      await change([{ name: slotName(chosen.id), to: null }], () =>
+        removeDurably(keySlotPath(layout, chosen.id)),
+      );
+      return listingOf(chosen);
+    },
+  );
 }
 
-function chooseSlot({ slots }: KeySlots, reference: string): KeySlot {
+export function chooseSlot({ slots }: KeySlots, reference: string): KeySlot {
   const found = slots.filter(({ id }) => id.startsWith(reference) || id.endsWith(reference));
   if (found.length === 1) return found[0]!;
   const code = found.length === 0 ? 'NOT_FOUND' : 'AMBIGUOUS_ID';
@@ -106,17 +143,18 @@ function inUse({ id }: KeySlot, state: string): Error {
   });
 }
 
-async function whileLocked<T>(
+/** Under the writer's lock, and only with a key that opens the repository. */
+export async function whileUnlocked<T>(
   path: string,
   purpose: string,
-  { clock, lockWaitMs, signal }: ChangeKeysOptions,
-  run: (opened: Opened) => Promise<T>,
+  { clock, lockWaitMs, signal, key, memory = null }: ChangeKeysOptions,
+  run: (unlocked: Unlocked) => Promise<T>,
 ): Promise<T> {
-  const layout = layoutOf(path);
-  const { id: repositoryId, encryption } = await readDescriptor(layout);
+  const { id: repositoryId, encryption, folder } = await readDescriptor(layoutOf(path));
+  const layout = layoutOf(path, folder);
   if (encryption === null) {
     throw cannot('INVALID_PARAMS', purpose, path, 'it is not encrypted', {
-      hint: 'Encryption is chosen when a repository is made.',
+      hint: 'holdfast repository encrypt makes it so.',
     });
   }
   const lock = await acquireExclusiveLock(layout.lock, {
@@ -127,7 +165,15 @@ async function whileLocked<T>(
     ...(signal === undefined ? {} : { signal }),
   });
   try {
-    return await run({ layout, repositoryId });
+    const { master, slot: own } = await openMasterKey(layout, repositoryId, key);
+    const sealed = { ...layout, keys: deriveKeys(master, repositoryId) };
+    const head = await HeadKeeper.open(sealed, repositoryId, memory);
+    const change: Unlocked['change'] = async (changes, make) => {
+      await head.intend(changes);
+      await make();
+      await head.settle();
+    };
+    return await run({ layout, repositoryId, master, own, change });
   } finally {
     lock.release();
   }

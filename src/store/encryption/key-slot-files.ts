@@ -55,9 +55,12 @@ async function readSlot(
   }
 }
 
+/** The bytes of its file. */
+export const slotBytes = (slot: KeySlot): Buffer =>
+  Buffer.from(`${JSON.stringify(slot, null, 2)}\n`);
+
 /** Durable when it returns. */
 export async function writeKeySlot(layout: Layout, slot: KeySlot): Promise<void> {
   await makeDirectory(layout.keySlots);
-  const bytes = Buffer.from(`${JSON.stringify(slot, null, 2)}\n`);
-  await publishFile(layout, keySlotPath(layout, slot.id), bytes);
+  await publishFile(layout, keySlotPath(layout, slot.id), slotBytes(slot));
 }

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { cannot } from '../../kernel/errors.ts';
 import { type RepositoryKeys, sealingKeyOf } from './repository-keys.ts';
 
-/** Manifests, notes and summaries of an encrypted repository, each bound to its snapshot (docs/format.md). */
+/** Manifests, notes and summaries of an encrypted repository, each bound to its snapshot, and its head (docs/format.md). */
 
-export type DocumentKind = 'manifest' | 'notes' | 'summary';
+export type DocumentKind = 'manifest' | 'notes' | 'summary' | 'head';
 
 const envelope = z.strictObject({ format: z.literal(1), sealed: z.base64() });
 /** Base64, and what stands around it. */

@@ -1,4 +1,4 @@
-import { createDecipheriv, hkdfSync, scryptSync } from 'node:crypto';
+import { createDecipheriv, createHash, hkdfSync, scryptSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deriveKeys } from './repository-keys.ts';
@@ -18,6 +18,23 @@ describe('sealed bytes', () => {
     expect(sealed.subarray(0, NONCE_BYTES).equals(nonce)).toBe(true);
     expect(sealed.toString('hex', NONCE_BYTES)).toBe(answer);
     expect(key.open(sealed, Buffer.from(associated)).toString()).toBe('XAES-256-GCM');
+  });
+
+  it('are those of the specification for its 10,000 randomised messages', () => {
+    const stream = createHash('shake128', { outputLength: 4_000_000 }).digest();
+    let at = 0;
+    const take = (length: number): Buffer => stream.subarray(at, (at += length));
+    const answers = createHash('shake128', { outputLength: 32 });
+    for (let round = 0; round < 10_000; round += 1) {
+      const key = new SealingKey(take(32));
+      const nonce = take(NONCE_BYTES);
+      const plain = take(take(1)[0]!);
+      const associated = take(take(1)[0]!);
+      answers.update(key.seal(plain, associated, nonce).subarray(NONCE_BYTES));
+    }
+    expect(answers.digest('hex')).toBe(
+      'e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939',
+    );
   });
 
   it('open to what was sealed, and to nothing at all with one bit or one byte changed', () => {

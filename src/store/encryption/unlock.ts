@@ -18,8 +18,8 @@ export interface OpenedLayout {
  * @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, KEY_REQUIRED, KEY_WRONG
  */
 export async function openLayout(path: string, key: KeyMaterial | null): Promise<OpenedLayout> {
-  const layout = layoutOf(path);
-  return openLayoutAs(layout, await readDescriptor(layout), key);
+  const descriptor = await readDescriptor(layoutOf(path));
+  return openLayoutAs(layoutOf(path, descriptor.folder), descriptor, key);
 }
 
 /** The same, for what the repository is known to be. */
@@ -41,8 +41,8 @@ export async function unlockRepository(
   path: string,
   key: KeyMaterial | null,
 ): Promise<Extract<KeyMaterial, { kind: 'master' }> | null> {
-  const layout = layoutOf(path);
-  const { id: repositoryId, encryption } = await readDescriptor(layout);
+  const { id: repositoryId, encryption, folder } = await readDescriptor(layoutOf(path));
+  const layout = layoutOf(path, folder);
   if (encryption === null && key === null) return null;
   if (encryption === null) throw notEncrypted(path);
   const { master } = await openMasterKey(layout, repositoryId, key);
@@ -85,6 +85,6 @@ function wrongKey(layout: Layout, state: string): HoldfastError {
 function notEncrypted(path: string): HoldfastError {
   const state = 'it is not encrypted, though a key is configured for it';
   return cannot('KEY_WRONG', 'open repository', path, state, {
-    hint: 'Somebody may have put it in the place of one that was. Otherwise remove repositoryKey, or name a new folder.',
+    hint: 'Somebody may have put it in the place of one that was. Otherwise encrypt it (holdfast repository encrypt), remove repositoryKey, or name a new folder.',
   });
 }

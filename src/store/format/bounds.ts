@@ -14,6 +14,8 @@ export const DESCRIPTOR_BYTES_MAX = 64 * 1024;
 export const NOTES_BYTES_MAX = 1024 * 1024;
 /** What the sealed bytes of a record are longer than what they hold: nonce and tag. */
 export const SEALED_EXTRA_BYTES = 40;
+/** Of a hundred thousand snapshots with notes. */
+export const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 export const KEY_SLOT_BYTES_MAX = 16 * 1024;
 export const KEY_SLOTS_MAX = 32;
 /** A directory up to these stays in one tree object. */

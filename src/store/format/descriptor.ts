@@ -10,6 +10,8 @@ export interface Descriptor {
   readonly chunkBytes: number;
   readonly hash: 'sha256';
   readonly encryption: EncryptionScheme | null;
+  /** In which everything but description, lock and leases stands; absent: beside them. */
+  readonly folder?: string | undefined;
 }
 
 /** The only one there is; docs/format.md, Encryption. */
@@ -25,6 +27,8 @@ export const ENCRYPTION_SCHEME: EncryptionScheme = {
   scheme: 1,
 };
 
+export const DATA_FOLDER = /^data-[0-9a-f]{16}$/;
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const schema = z.strictObject({
@@ -39,6 +43,7 @@ const schema = z.strictObject({
       scheme: z.literal(1),
     })
     .nullable(),
+  folder: z.string().regex(DATA_FOLDER).optional(),
 });
 
 export function newDescriptor(id: string, encryption: EncryptionScheme | null): Descriptor {

@@ -5,6 +5,7 @@ import { makeDirectory, removeDurably, writeFileDurably } from '../../files/dura
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { cannot, systemCode } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
+import { readDescriptor } from '../format/read-descriptor.ts';
 import { layoutOf, manifestPath } from '../layout.ts';
 import { currentBootId, type Lease } from './lease.ts';
 
@@ -47,7 +48,10 @@ export async function acquireLease(
     if (written) await removeDurably(path);
   };
   // Written before the look: whoever removes snapshots looks at leases before it does.
-  if (existsSync(manifestPath(layout, snapshotId))) return { id, snapshotId, release };
+  // So does who converts the repository, once its description names other data.
+  const { folder } = await readDescriptor(layout);
+  if (existsSync(manifestPath(layoutOf(repository, folder), snapshotId)))
+    return { id, snapshotId, release };
   await release();
   throw cannot('NOT_FOUND', 'read snapshot', snapshotId, 'no snapshot has this id');
 }

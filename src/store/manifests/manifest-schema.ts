@@ -3,7 +3,7 @@ import { cannot } from '../../kernel/errors.ts';
 import { FORMAT, MANIFEST_BYTES_MAX } from '../format/bounds.ts';
 import { firstIssue } from '../format/descriptor.ts';
 import { isObjectId } from '../format/object-id.ts';
-import type { Manifest, Notes } from './manifest.ts';
+import { FORMER_IDS_MAX, type Manifest, type Notes } from './manifest.ts';
 
 /** Manifests and notes, validated strictly: an unknown or missing field is refused, never ignored. */
 
@@ -166,6 +166,7 @@ const notesSchema = z.strictObject({
       durationMs: count.optional(),
     }),
   ),
+  formerIds: z.array(id).max(FORMER_IDS_MAX).optional(),
 });
 
 /** @throws UNSUPPORTED_FORMAT for another format, REPO_CORRUPT for what is no manifest */

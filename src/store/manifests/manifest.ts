@@ -212,7 +212,11 @@ export interface Notes {
   /** When a person had damaged notes replaced, or a failure struck out: such a snapshot never serves automatic recovery. */
   readonly resealedAt?: string | undefined;
   readonly verifications: readonly VerificationNote[];
+  /** Ids that it had before the repository was converted, oldest first: it is still found by them. */
+  readonly formerIds?: readonly string[] | undefined;
 }
+
+export const FORMER_IDS_MAX = 16;
 
 export const EMPTY_NOTES: Notes = { tags: [], pinned: false, verifications: [] };
 

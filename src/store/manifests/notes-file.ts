@@ -62,14 +62,17 @@ function encode(id: string, notes: unknown): Buffer {
   return Buffer.from(canonicalJson({ checksum, ...body }));
 }
 
-/** Replaces the notes of a snapshot durably. @throws INVALID_PARAMS when a reader would refuse them */
-export async function writeNotesFile(layout: Layout, id: string, notes: Notes): Promise<void> {
+/** The bytes of the file of notes. @throws INVALID_PARAMS when a reader would refuse them */
+export function encodeNotes({ keys }: Pick<Layout, 'keys'>, id: string, notes: Notes): Buffer {
   const kept = { ...notes, verifications: notes.verifications.slice(-VERIFICATIONS_MAX) };
   const parsed = parseNotes(kept);
   if ('issue' in parsed)
     throw cannot('INVALID_PARAMS', 'write notes of snapshot', id, parsed.issue);
-  const { keys } = layout;
   const plain = encode(id, kept);
-  const bytes = keys === null ? plain : sealDocument(keys, 'notes', id, plain);
-  await publishFile(layout, notesPath(layout, id), bytes);
+  return keys === null ? plain : sealDocument(keys, 'notes', id, plain);
+}
+
+/** Replaces the notes of a snapshot durably. @throws INVALID_PARAMS when a reader would refuse them */
+export async function writeNotesFile(layout: Layout, id: string, notes: Notes): Promise<void> {
+  await publishFile(layout, notesPath(layout, id), encodeNotes(layout, id, notes));
 }

@@ -60,6 +60,7 @@ export class SnapshotList {
         : this.#sorted()
             .map(({ id }) => id)
             .filter((id) => isPrefix(reference) && id.startsWith(reference));
+    if (ids.length === 0 && isPrefix(reference)) ids.push(...this.#formerly(reference));
     if (ids.length === 1) return ids[0]!;
     if (ids.length > 1) {
       throw cannot(
@@ -77,6 +78,19 @@ export class SnapshotList {
     throw cannot('NOT_FOUND', 'choose snapshot', reference, state, {
       hint: `Give an id, at least ${PREFIX_DIGITS_MIN} of its first digits, or "latest".`,
     });
+  }
+
+  /** By the ids that they had before the repository was converted. */
+  #formerly(reference: string): string[] {
+    const standing = new Set(this.#sorted().map(({ id }) => id));
+    this.#notes.begin();
+    const found = idsIn(this.#layout.notes).filter((id) => {
+      if (!standing.has(id)) return false;
+      const { formerIds = [] } = this.#notes.get(id) ?? EMPTY_NOTES;
+      return formerIds.some((former) => former.startsWith(reference));
+    });
+    this.#notes.end();
+    return found;
   }
 
   #latest(sourceId: string | undefined): string[] {

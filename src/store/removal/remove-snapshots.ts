@@ -18,11 +18,14 @@ export async function removeSnapshotFiles(
   reader: Pick<StoreReader, 'readNotes'>,
   ids: readonly string[],
   clock: Clock,
+  /** Called once nothing speaks against it any more. */
+  intend: (ids: readonly string[]) => Promise<void>,
 ): Promise<void> {
   const distinct = [...new Set(ids)];
   if (distinct.length === 0) return;
   assertThere(layout, distinct);
   await assertFree(layout, reader, distinct, clock);
+  await intend(distinct);
   await makeDirectory(layout.removed);
   for (const id of distinct) {
     const [from, to] = [manifestPath(layout, id), removedPath(layout, id)];

@@ -1,10 +1,18 @@
-import { open } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/errors.ts';
 import { listPacks } from '../catalog/load-packs.ts';
-import { type Descriptor, ENCRYPTION_SCHEME, newDescriptor } from '../format/descriptor.ts';
+import { isSuperseded } from '../conversion/folders.ts';
+import {
+  DATA_FOLDER,
+  type Descriptor,
+  ENCRYPTION_SCHEME,
+  newDescriptor,
+} from '../format/descriptor.ts';
 import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack-layout.ts';
 import { readDescriptor } from '../format/read-descriptor.ts';
-import { type Layout, packPath } from '../layout.ts';
+import { type Layout, layoutOf, packPath } from '../layout.ts';
 
 const PACKS_ASKED_MAX = 1000;
 
@@ -13,21 +21,34 @@ const PACKS_ASKED_MAX = 1000;
  * all of its packs say. @throws what reading `holdfast.json` throws, where packs do not agree or are not there
  */
 export async function descriptorOrRebuilt(
-  layout: Layout,
+  path: string,
 ): Promise<{ descriptor: Descriptor; isRebuilt: boolean }> {
-  const read = await readDescriptor(layout).catch((error: unknown) => {
+  const read = await readDescriptor(layoutOf(path)).catch((error: unknown) => {
     if (error instanceof HoldfastError) return error;
     throw error;
   });
-  const told = await ownerByPacks(layout);
+  const folder = read instanceof HoldfastError ? await folderOfData(path) : read.folder;
+  const told = await ownerByPacks(layoutOf(path, folder));
   if (told === null) {
     if (read instanceof HoldfastError) throw read;
     return { descriptor: read, isRebuilt: false };
   }
-  const rebuilt = newDescriptor(told.repositoryId, told.isEncrypted ? ENCRYPTION_SCHEME : null);
+  const rebuilt: Descriptor = {
+    ...newDescriptor(told.repositoryId, told.isEncrypted ? ENCRYPTION_SCHEME : null),
+    ...(folder === undefined ? {} : { folder }),
+  };
   if (read instanceof HoldfastError) return { descriptor: rebuilt, isRebuilt: true };
   const agrees = read.id === rebuilt.id && (read.encryption !== null) === told.isEncrypted;
   return agrees ? { descriptor: read, isRebuilt: false } : { descriptor: rebuilt, isRebuilt: true };
+}
+
+/** The folder of a converted repository that nothing has taken the place of; undefined: the data stand at the top. */
+async function folderOfData(path: string): Promise<string | undefined> {
+  if (existsSync(layoutOf(path).packs) && !isSuperseded(path)) return undefined;
+  const folders = (await readdir(path)).filter(
+    (name) => DATA_FOLDER.test(name) && !isSuperseded(join(path, name)),
+  );
+  return folders.length === 1 ? folders[0] : undefined;
 }
 
 /** Null where fewer than two thirds of the packs say the same. */

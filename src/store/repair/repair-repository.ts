@@ -58,9 +58,9 @@ export async function repairRepository(
   options: RepairOptions,
   activity: Activity,
 ): Promise<RepairReport> {
-  const { descriptor, isRebuilt } = await descriptorOrRebuilt(layoutOf(path));
+  const { descriptor, isRebuilt } = await descriptorOrRebuilt(path);
   const { layout, repositoryId } = await openLayoutAs(
-    layoutOf(path),
+    layoutOf(path, descriptor.folder),
     descriptor,
     options.key ?? null,
   );
