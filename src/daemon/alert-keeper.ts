@@ -8,6 +8,7 @@ import {
   findingConditions,
   jobFailure,
   jobFailureKey,
+  probeConditions,
   quarantineConditions,
   recoveries,
   staleSchedules,
@@ -22,6 +23,9 @@ import type { MethodResult, ScheduleState, SourceFacts } from '../protocol/metho
 import type { AlertSighting } from '../state/alert-records.ts';
 
 export const LOOK_MS = 60_000;
+/** After a job that failed of its disk: longer than the results of probes are kept. */
+const SOON_MS = 2_500;
+const DISK_CODES: ReadonlySet<string> = new Set(['IO_ERROR', 'NO_SPACE']);
 
 export interface AlertKeeperOptions {
   readonly book: AlertBook;
@@ -54,6 +58,7 @@ export class AlertKeeper implements Service {
     const { job } = event;
     const failure = jobFailure(job);
     if (failure !== null) book.raise(failure);
+    if (DISK_CODES.has(job.error?.code ?? '') && this.#timer !== null) this.#arm(SOON_MS);
     if (job.status !== 'succeeded') return;
     book.end(jobFailureKey(job));
     if (job.kind === 'recover') for (const recovery of recoveries(job)) book.raise(recovery);
@@ -81,21 +86,26 @@ export class AlertKeeper implements Service {
     }
   }
 
-  #arm(): void {
+  #arm(delayMs = LOOK_MS): void {
+    this.#timer?.cancel();
     if (this.#stopped) return;
     const next = (): void => {
+      this.#timer = null;
       this.#look = this.look().then(() => this.#arm());
     };
-    this.#timer = this.#options.clock.after(LOOK_MS, next, { unref: true });
+    this.#timer = this.#options.clock.after(delayMs, next, { unref: true });
   }
 
   async #conditions(): Promise<AlertSighting[]> {
     const { live, clock, startedAtMs, report, sourceFacts, schedules } = this.#options;
     const { sources, stateDirectory, quarantine } = live.current;
-    const [health, quarantined] = await Promise.all([report(), listQuarantine(stateDirectory)]);
+    // A state directory that cannot be read is told of by readiness; other conditions are looked at all the same.
+    const listing = listQuarantine(stateDirectory).catch(() => []);
+    const [health, quarantined] = await Promise.all([report(), listing]);
     const nowMs = clock.nowMs();
     return [
       ...findingConditions(health),
+      ...probeConditions(health.ready),
       ...sources.flatMap(({ id }) => databaseConditions(id, sourceFacts(id))),
       ...sources.flatMap(({ id }) => drillConditions(id, sourceFacts(id), nowMs)),
       ...staleSchedules(schedules(), startedAtMs, nowMs),

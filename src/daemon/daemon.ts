@@ -9,11 +9,11 @@ import type { AlertBook } from '../health/alert-book.ts';
 import type { HealthMonitor } from '../health/health-monitor.ts';
 import type { Notifier } from '../host/notifier.ts';
 import { createWatchdog } from '../host/watchdog.ts';
-import type { Job } from '../jobs/job.ts';
 import type { HistoryBounds } from '../jobs/job-pruning.ts';
 import { JobQueue } from '../jobs/job-queue.ts';
 import type { RunJob } from '../jobs/job-runner.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Service } from '../kernel/service.ts';
 import { acquireInstanceLock } from '../operations/instance-lock.ts';
@@ -33,6 +33,7 @@ import { openState, type StateDatabase } from '../state/state-database.ts';
 import type { HeadMark, KeyMaterial } from '../store/repository.ts';
 import type { StoreReader } from '../store/store.ts';
 import type { Triggers } from '../triggers/triggers.ts';
+import { AftermathKeeper } from './aftermath-keeper.ts';
 import { BOOT_KINDS, bootJobs } from './boot.ts';
 import { BootProgress } from './boot-progress.ts';
 import { CapturedSnapshots } from './captured-snapshots.ts';
@@ -235,14 +236,28 @@ export class Daemon {
     await notifier.stopping();
     const stopByMs = clock.monotonicMs() + deadlineMs;
     for (const service of this.#services.splice(0).reverse()) {
-      await service.stop(Math.max(SERVICE_STOP_MS_MIN, stopByMs - clock.monotonicMs()));
+      await this.#whatever(service.name, () =>
+        service.stop(Math.max(SERVICE_STOP_MS_MIN, stopByMs - clock.monotonicMs())),
+      );
     }
     await this.#effects?.settled();
-    await this.#repository.close();
-    await markCleanShutdown(settings.stateDirectory, clock);
-    this.#state?.close();
+    await this.#whatever('repository', () => this.#repository.close());
+    // Without the mark the next start checks more.
+    await this.#whatever('mark of a clean shutdown', () =>
+      markCleanShutdown(settings.stateDirectory, clock),
+    );
+    await this.#whatever('state.db', async () => this.#state?.close());
     this.#lock.release();
     this.#lock = null;
+  }
+
+  /** One part that cannot stop as it should, as where its disk fails, must not keep the others. */
+  async #whatever(part: string, stop: () => Promise<void>): Promise<void> {
+    try {
+      await stop();
+    } catch (error) {
+      this.#options.logger.error({ part, error: messageOf(error) }, 'cannot stop cleanly');
+    }
   }
 
   async #startService(service: Service): Promise<void> {
@@ -342,6 +357,8 @@ export class Daemon {
     const openReader = (): Promise<StoreReader> => this.#repository.reader();
     const retention = new RetentionKeeper({ live, clock, logger, queue, openReader });
     this.#retention = retention;
+    const aftermath = new AftermathKeeper({ queue, clock, logger });
+    this.#services.push(aftermath);
     return new JobEffects({
       live,
       logger,
@@ -350,7 +367,7 @@ export class Daemon {
       memory: new RepositoryMemory(new FlagRecords(state), (alert) => alerts().raise(alert)),
       sources: this.#sources,
       triggers: () => this.#triggers,
-      onWorkerKilled: (job) => this.#finishAfter(job, queue),
+      onEnded: (job) => aftermath.note(job),
       onGoodBackup: (sourceId, actor) => retention.afterGoodBackup(sourceId, actor),
       onConverted: async () => {
         this.#keys.forget();
@@ -362,18 +379,6 @@ export class Daemon {
       onSnapshotsChanged: ({ id: jobId, sourceId }) =>
         this.#events.publish({ type: 'snapshot.changed', sourceId, jobId }),
       onSourceChanged: (sourceId) => this.#publishSource(sourceId),
-    });
-  }
-
-  #finishAfter(job: Job, queue: JobQueue): void {
-    // One that was itself killed would be killed again; the next start does it.
-    if (job.kind === 'reconcile' || job.startedAt === null || this.#abort.signal.aborted) return;
-    queue.submit({
-      kind: 'reconcile',
-      params: { afterJob: job.id },
-      actor: 'boot',
-      mutating: true,
-      coalesceKey: null,
     });
   }
 

@@ -1,6 +1,7 @@
 import type { LiveSettings } from '../config/live-settings.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobEvent } from '../jobs/job-events.ts';
+import { messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { BaselineRecords } from '../state/baseline-records.ts';
 import type { Triggers } from '../triggers/triggers.ts';
@@ -18,8 +19,8 @@ export interface JobEffectsOptions {
   readonly sources: SourceStates;
   /** Null until triggers are armed. */
   triggers(): Pick<Triggers, 'noteSnapshot' | 'noteFailure'> | null;
-  /** A worker was ended in the middle of its work: what it left half done is to be finished at once. */
-  onWorkerKilled(job: Job): void;
+  /** However it ended: what it left half done is to be finished. */
+  onEnded(job: Job): void;
   /** A good snapshot was taken: older ones may be too many now. */
   onGoodBackup(sourceId: string, actor: Job['actor']): Promise<void>;
   /** The repository is another one now, in the same folder. */
@@ -31,14 +32,6 @@ export interface JobEffectsOptions {
   /** What `status` says of this source may have changed. */
   onSourceChanged(sourceId: string): void;
 }
-
-/** How jobs end whose worker had no chance to clean up. */
-const KILLED: ReadonlySet<string> = new Set([
-  'WORKER_CRASHED',
-  'TIMEOUT',
-  'LIMIT_EXCEEDED',
-  'CANCELLED',
-]);
 
 /** After these there may be other snapshots, or they may have other notes. */
 const CHANGES_SNAPSHOTS: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
@@ -80,7 +73,13 @@ export class JobEffects {
     const { job } = event;
     if (job.status === 'running' && REMOVES_SNAPSHOTS.has(job.kind)) this.#removing.add(job.id);
     if (!['succeeded', 'failed', 'cancelled'].includes(job.status)) return;
-    this.#settling = this.#settling.then(() => this.#settle(job));
+    this.#settling = this.#settling
+      .then(() => this.#settle(job))
+      // One effect that fails, as where state.db cannot be written, must cost neither the others nor the daemon.
+      .catch((error: unknown) => {
+        const { logger } = this.#options;
+        logger.error({ jobId: job.id, error: messageOf(error) }, 'effects of a job not noted');
+      });
   }
 
   /** Everything received so far has taken effect. */
@@ -89,8 +88,8 @@ export class JobEffects {
   }
 
   async #settle(job: Job): Promise<void> {
-    const { repository, sources, onWorkerKilled, onSourceChanged, logger } = this.#options;
-    if (job.error !== null && KILLED.has(job.error.code)) onWorkerKilled(job);
+    const { repository, sources, onEnded, onSourceChanged, logger } = this.#options;
+    onEnded(job);
     if (job.result?.['unchanged'] === true) {
       await this.#settleUnchanged(job);
       return;
@@ -176,7 +175,8 @@ export class JobEffects {
       capturedAt: string;
     };
     const at = Date.parse(capturedAt);
-    baselines.put({ sourceId: source.id, sourceFingerprint, snapshotId, at });
+    // First what is in memory alone: the snapshot is there, whether that can be noted or not.
     triggers()?.noteSnapshot(source.id, sourceFingerprint, at);
+    baselines.put({ sourceId: source.id, sourceFingerprint, snapshotId, at });
   }
 }

@@ -21,6 +21,7 @@ let state: StateDatabase;
 let clock: ManualClock;
 let events: DaemonEvent[];
 let warnings: { code: string; message: string; sourceId: string | null }[];
+let checks: { name: string; ok: boolean; message: string | null; durationMs: number }[];
 let oversight: Oversight;
 
 beforeEach(async () => {
@@ -28,6 +29,7 @@ beforeEach(async () => {
   clock = new ManualClock();
   events = [];
   warnings = [];
+  checks = [];
   const settings = testSettings(directory);
   await mkdir(settings.stateDirectory, { recursive: true });
   state = await openState(join(settings.stateDirectory, 'state.db'), { clock: systemClock });
@@ -46,7 +48,8 @@ const open = (): Oversight =>
     live: new SettingsHolder(testSettings(directory)),
     clock,
     logger: silentLogger,
-    report: async () => ({ warnings, sources: [] }) as unknown as MethodResult<'health.report'>,
+    report: async () =>
+      ({ warnings, sources: [], ready: { checks } }) as unknown as MethodResult<'health.report'>,
     sourceFacts: () => QUIET_FACTS,
     schedules: () => [],
     publish: (event) => events.push(event),
@@ -83,6 +86,17 @@ it('F57: every minute what lasts is an alert, and what has ended is resolved', a
   clock.advance(LOOK_MS);
   while (alerts()[0]?.state === 'open') await new Promise((resolve) => setImmediate(resolve));
   expect(alerts()).toMatchObject([{ state: 'resolved' }]);
+});
+
+it('Z-D3: after a job that failed of its disk what lasts is looked at soon, not in a minute', async () => {
+  await oversight.keeper.start();
+  checks = [{ name: 'state', ok: false, message: 'read-only', durationMs: 1 }];
+  const error = { code: 'IO_ERROR', message: 'EROFS', retryable: false };
+  const job = { id: 'j', kind: 'backup', status: 'failed', sourceId: 'app', result: null, error };
+  oversight.receive({ sequence: 1, type: 'job.changed', job: job as unknown as Job });
+  clock.advance(LOOK_MS / 10);
+  while (alerts().length < 2) await new Promise((resolve) => setImmediate(resolve));
+  expect(alerts().map(({ kind }) => kind)).toEqual(['STATE_UNWRITABLE', 'BACKUP_FAILED']);
 });
 
 it('M-43: a run that is given up is in the audit trail, as a decision of the daemon', () => {

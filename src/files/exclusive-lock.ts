@@ -1,4 +1,4 @@
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type Clock, isoTime, sleep } from '../kernel/clock.ts';
 import { cannot, type ErrorCode, type HoldfastError, systemCode } from '../kernel/errors.ts';
@@ -79,12 +79,8 @@ export async function acquireExclusiveLock(
   for (;;) {
     const database = tryLock(path);
     if (database !== null) {
-      const holder: LockHolder = {
-        pid: process.pid,
-        purpose: options.purpose,
-        since: isoTime(clock.nowMs()),
-      };
-      writeFileSync(holderPath(path), JSON.stringify(holder), { mode: 0o600 });
+      const since = isoTime(clock.nowMs());
+      noteHolder(path, { pid: process.pid, purpose: options.purpose, since });
       return {
         path,
         release: () => {
@@ -96,6 +92,19 @@ export async function acquireExclusiveLock(
     }
     if (clock.monotonicMs() >= deadline) throw lockRefusal(path, options.code);
     await sleep(clock, RETRY_DELAY_MS, options.signal);
+  }
+}
+
+/** A hint that cannot be written must neither cost the lock nor keep it; one that names somebody else must not stay. */
+function noteHolder(path: string, holder: LockHolder): void {
+  try {
+    writeFileSync(holderPath(path), JSON.stringify(holder), { mode: 0o600 });
+  } catch {
+    try {
+      rmSync(holderPath(path), { force: true });
+    } catch {
+      // The disk lets nothing be written: whoever is refused hears of no holder, or of one before.
+    }
   }
 }
 

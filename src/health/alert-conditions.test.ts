@@ -2,9 +2,11 @@ import { expect, it } from 'vitest';
 import type { Job } from '../jobs/job.ts';
 import type { ScheduleState } from '../protocol/method-map.ts';
 import {
+  CONDITION_KINDS,
   databaseConditions,
   drillConditions,
   jobFailure,
+  probeConditions,
   quarantineConditions,
   recoveries,
   staleSchedules,
@@ -105,6 +107,21 @@ it('F57: databases that wait for a person, recoveries, old drills, a quarantine 
   expect(quarantineConditions(79, 100)).toEqual([]);
   expect(quarantineConditions(80, 100)).toMatchObject([{ kind: 'QUARANTINE_GROWING' }]);
   expect(quarantineConditions(80, null)).toEqual([]);
+});
+
+it('F57: a state directory or a repository that cannot be written is an alert that ends with it', () => {
+  const check = (name: string, ok: boolean) => ({ name, ok, message: 'EROFS', durationMs: 1 });
+  const found = probeConditions({
+    checks: [check('boot', false), check('state', false), check('repository', false)],
+  });
+  expect(found).toMatchObject([
+    { kind: 'STATE_UNWRITABLE', severity: 'critical', message: expect.stringContaining('EROFS') },
+    { kind: 'REPOSITORY_UNWRITABLE', severity: 'critical' },
+  ]);
+  for (const { kind } of found) expect(CONDITION_KINDS.has(kind)).toBe(true);
+  expect(probeConditions({ checks: [check('state', true), check('repository', true)] })).toEqual(
+    [],
+  );
 });
 
 it('a database that was written around SQLite is worth an alert', () => {

@@ -48,6 +48,8 @@ const DATABASES: Partial<
 export const CONDITION_KINDS: ReadonlySet<string> = new Set([
   ...Object.keys(FINDINGS),
   ...Object.values(DATABASES).map(([kind]) => kind),
+  'STATE_UNWRITABLE',
+  'REPOSITORY_UNWRITABLE',
   'SCHEDULE_STALE',
   'DRILL_OLD',
   'QUARANTINE_GROWING',
@@ -110,6 +112,25 @@ export function findingConditions(report: MethodResult<'health.report'>): AlertS
     met.set(key, { kind: code, sourceId, subject: '', severity, message, jobId: null });
   }
   return [...met.values()];
+}
+
+/** What the daemon cannot work without, by the name of its probe. */
+const PROBES: Readonly<Record<string, readonly [kind: string, what: string]>> = {
+  state: ['STATE_UNWRITABLE', 'nothing can be noted, so no job can begin'],
+  repository: ['REPOSITORY_UNWRITABLE', 'no snapshot can be taken'],
+};
+
+/** Probes of readiness that fail: they end when the fault does. */
+export function probeConditions({
+  checks,
+}: Pick<MethodResult<'health.ready'>, 'checks'>): AlertSighting[] {
+  return checks.flatMap(({ name, ok, message }) => {
+    const [kind, what] = PROBES[name] ?? [];
+    if (ok || kind === undefined) return [];
+    const key = { kind, sourceId: null, subject: '' };
+    const text = `${what}: ${message ?? 'no reason given'}`;
+    return [{ ...key, severity: 'critical' as const, message: text, jobId: null }];
+  });
 }
 
 export function databaseConditions(

@@ -133,19 +133,51 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Any thrown value as a document: our own errors as they are, disk-full and abort recognised, the rest INTERNAL. */
+/** SQLite's own words for a disk that is full, fails, or does not let it write. Busy and damaged are others' to judge. */
+const SQLITE_IO = /^SQLITE_(IOERR|READONLY|CANTOPEN|PERM|NOLFS)/;
+
+/** Of a system or SQLite error: whether there was no room, or the disk failed otherwise; null for all else. */
+export function diskFailure(error: unknown): 'NO_SPACE' | 'IO_ERROR' | null {
+  const system = systemCode(error);
+  if (system === undefined) return null;
+  if (system === 'ENOSPC' || system === 'EDQUOT' || system === 'SQLITE_FULL') return 'NO_SPACE';
+  return /^E[A-Z0-9]+$/.test(system) || SQLITE_IO.test(system) ? 'IO_ERROR' : null;
+}
+
+/** What an operator can do about a disk that does not let us work. */
+const DISK_HINTS: Readonly<Record<string, string>> = {
+  EROFS: 'The file system is mounted read-only: look at the system log, mount it for writing.',
+  EACCES: 'Give the user of the daemon the right to it.',
+  EPERM: 'Give the user of the daemon the right to it.',
+  EIO: 'The disk fails: look at the system log before anything else is written to it.',
+  EMFILE: 'Raise the limit of open files of the daemon.',
+  ENFILE: 'The system has too many open files.',
+  SQLITE_READONLY:
+    'The file system, or the file, cannot be written: look at its mount and its permissions.',
+  SQLITE_CANTOPEN: 'Look at the permissions of the directory, and whether it is there.',
+  SQLITE_IOERR: 'The disk fails: look at the system log before anything else is written to it.',
+};
+
+const diskHint = (system: string): string | undefined =>
+  DISK_HINTS[system] ?? DISK_HINTS[/^SQLITE_[A-Z]+/.exec(system)?.[0] ?? ''];
+
+/** Any thrown value as a document: our own errors as they are, those of the disk and of an abort recognised, the rest INTERNAL. */
 export function toErrorDocument(error: unknown): ErrorDocument {
   if (error instanceof HoldfastError) return error.toDocument();
-  const system = systemCode(error);
   const message = messageOf(error);
-  if (system === 'ENOSPC' || system === 'EDQUOT' || system === 'SQLITE_FULL') {
+  const failure = diskFailure(error);
+  if (failure === 'NO_SPACE') {
     return { code: 'NO_SPACE', message, hint: 'Free some space and try again.', retryable: true };
   }
   if ((error as { name?: string } | null)?.name === 'AbortError') {
     return { code: 'CANCELLED', message: 'Cancelled.', retryable: false };
   }
-  if (system?.startsWith('E') === true && /^E[A-Z0-9]+$/.test(system)) {
-    return { code: 'IO_ERROR', message, retryable: false, details: { system } };
+  if (failure === 'IO_ERROR') {
+    const system = systemCode(error)!;
+    const hint = diskHint(system);
+    const details = { system };
+    const base = { code: failure, message, retryable: false, details };
+    return hint === undefined ? base : { ...base, hint };
   }
   return { code: 'INTERNAL', message, retryable: false };
 }

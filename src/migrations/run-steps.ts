@@ -2,7 +2,7 @@ import type Database from 'better-sqlite3';
 import type { MigrationSettings } from '../config/settings.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { cannot, messageOf } from '../kernel/errors.ts';
+import { cannot, diskFailure, messageOf } from '../kernel/errors.ts';
 import { countOrphans, newOrphans, type Orphans } from './foreign-keys.ts';
 import type { MigrationHistory } from './migration-history.ts';
 import type { MigrationPurpose } from './migration-row.ts';
@@ -114,8 +114,14 @@ function stepFailure(
     appliedVersions,
     errors: [messageOf(error)],
   };
-  return cannot('MIGRATION_FAILED', 'migrate', settings.database, state, {
-    hint: 'The database is as it was: steps run on a copy of it. Correct the step, then try again.',
+  const disk = diskFailure(error);
+  return cannot(disk ?? 'MIGRATION_FAILED', 'migrate', settings.database, state, {
+    // Nothing is wrong with the step where its copy, or the history, could not be written.
+    hint:
+      disk === null
+        ? 'The database is as it was: steps run on a copy of it. Correct the step, then try again.'
+        : 'The database is as it was: steps run on a copy of it. Look at the disk and its free space, then try again.',
+    retryable: disk === 'NO_SPACE',
     details: { migration },
     cause: error,
   });

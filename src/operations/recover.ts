@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { realPathOf } from '../config/own-places.ts';
 import type { Settings, SourceSettings } from '../config/settings.ts';
 import { isInside } from '../files/safe-path.ts';
+import { hasBegunSwaps } from '../files/swap/swap.ts';
 import { cannot, HoldfastError } from '../kernel/errors.ts';
 import { recoverCopy } from '../recovery/recover-copy.ts';
 import {
@@ -148,6 +149,23 @@ async function recoverToFile(
   }
 }
 
+/** A repair that the disk let neither be finished nor be undone is no outcome: it is finished as soon as that can be. */
+function halfDone(results: readonly RecoverSourceResult[]): HoldfastError {
+  const waiting = results.flatMap(({ databases }) =>
+    databases.filter(({ state }) => state === 'needs-operator'),
+  );
+  const [first] = waiting;
+  const {
+    path = 'a database',
+    reason = 'a swap is not finished',
+    failure = 'IO_ERROR',
+  } = first ?? {};
+  return cannot(failure, 'finish the repair of', path, reason, {
+    hint: 'The originals are safe in quarantine. It is finished by itself once the disk lets it be.',
+    retryable: true,
+  });
+}
+
 /** Checks databases and repairs what is corrupt, one database at a time, the others left alone. */
 export const recover: Operation<RecoverParameters> = {
   kind: 'recover',
@@ -183,6 +201,10 @@ export const recover: Operation<RecoverParameters> = {
       if (!params.dryRun) await tellOfOlderVersions(context, source, result.databases);
       sources[source.id] = result;
     }
-    return { ...total(Object.values(sources)), sources };
+    const result = total(Object.values(sources));
+    if (result['ok'] !== true && (await hasBegunSwaps(settings.stateDirectory))) {
+      throw halfDone(Object.values(sources));
+    }
+    return { ...result, sources };
   },
 };

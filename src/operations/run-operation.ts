@@ -2,13 +2,14 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { type BandwidthChoice, bandwidthOf, limitBandwidth } from '../files/bandwidth.ts';
+import { hasBegunSwaps, resumeSwaps } from '../files/swap/swap.ts';
 import type { JobKind } from '../jobs/job.ts';
 import type { WorkerStart } from '../jobs/worker-messages.ts';
 import type { Activity } from '../kernel/activity.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { cannot } from '../kernel/errors.ts';
+import { cannot, messageOf } from '../kernel/errors.ts';
 import { underInstanceLock } from './offline.ts';
-import type { Operation } from './operation.ts';
+import type { Operation, OperationContext } from './operation.ts';
 import { takeMasterKey } from './repository-key.ts';
 
 // Loaded when it is asked for: a worker does one of them, and all of them together take long to start.
@@ -48,6 +49,42 @@ const OPERATIONS = {
   reconcile: async () => (await import('./reconcile.ts')).reconcile,
 } as unknown as Record<JobKind, () => Promise<Operation<never>>>;
 
+/** Neither a result nor an error may be lost over it: what stays is removed at the next start. */
+async function removeScratch(directory: string, activity: Activity): Promise<void> {
+  await rm(directory, { recursive: true, force: true }).catch((error: unknown) =>
+    activity.warn(`Scratch stays for now: ${messageOf(error)}`),
+  );
+}
+
+/** What takes the protected files for what they are, or replaces them. */
+const OF_PROTECTED_FILES: ReadonlySet<JobKind> = new Set<JobKind>([
+  'apply',
+  'artifact',
+  'backup',
+  'bootstrap',
+  'import',
+  'migrate',
+  'publish',
+  'recover',
+  'restore',
+  'stage',
+]);
+
+/**
+ * A swap whose disk failed both on the way and on the way back is half done: that state is nobody's, and must be
+ * in no snapshot. No other job that swaps runs beside this one.
+ */
+async function finishBegunSwaps(
+  kind: JobKind,
+  { settings, clock, activity }: OperationContext,
+): Promise<void> {
+  const { stateDirectory } = settings;
+  if (!OF_PROTECTED_FILES.has(kind) || !(await hasBegunSwaps(stateDirectory))) return;
+  for (const { outcome, targets } of await resumeSwaps(stateDirectory, clock, activity)) {
+    activity.warn(`An interrupted restore or repair was ${outcome}: ${targets.join(', ')}`);
+  }
+}
+
 /** Runs the job that a worker was started for, in a scratch directory of its own. @throws INVALID_PARAMS */
 export async function runOperation(
   start: WorkerStart,
@@ -80,6 +117,7 @@ export async function runOperation(
       await applyBeforeGate(context, start.params);
       await bootstrapBeforeGate(context, start.params);
     }
+    await finishBegunSwaps(start.kind, context);
     return operation.run(context, parsed.data);
   };
   const host = bandwidthOf(settings.bandwidth, bandwidth);
@@ -88,6 +126,6 @@ export async function runOperation(
     return await (start.offline === true ? underInstanceLock(context, run) : run());
   } finally {
     unlimit();
-    await rm(scratchDirectory, { recursive: true, force: true });
+    await removeScratch(scratchDirectory, activity);
   }
 }

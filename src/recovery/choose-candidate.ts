@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity } from '../kernel/activity.ts';
-import { messageOf } from '../kernel/errors.ts';
+import { messageOf, toErrorDocument } from '../kernel/errors.ts';
 import { CHECK_MESSAGES_MAX } from '../sqlite/database-check.ts';
 import type {
   Attempt,
@@ -114,6 +114,8 @@ class CandidateRun {
       this.tried.push({ ...report, failure: null, gates, score: null });
     } catch (error) {
       this.#activity.signal.throwIfAborted();
+      // For want of room nothing is known of this one: another might lose more, and the same could be tried again.
+      if (toErrorDocument(error).code === 'NO_SPACE') throw error;
       this.tried.push({ ...report, failure: messageOf(error), gates: [], score: null });
     }
     await rm(directory, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { HoldfastError, messageOf } from '../kernel/errors.ts';
+import { HoldfastError, messageOf, toErrorDocument } from '../kernel/errors.ts';
 import { shortId } from '../kernel/ids.ts';
 import { parseFinding } from '../sqlite/integrity-messages.ts';
 import type { ChosenCandidate } from './choose-candidate.ts';
@@ -17,7 +17,11 @@ export interface DatabaseOutcome {
   /** In a dry run of a repair: what was tried, and which of it would be installed. */
   readonly candidates?: readonly CandidateReport[];
   readonly rung?: string | null;
+  /** Set where not the database but a disk that we write to was in the way. */
+  readonly failure?: DiskFailure;
 }
+
+type DiskFailure = 'NO_SPACE' | 'IO_ERROR';
 
 /** Before it is written down. */
 export interface Finding {
@@ -25,6 +29,7 @@ export interface Finding {
   readonly reason: string;
   readonly cause: readonly string[];
   readonly repair: Repair | null;
+  readonly failure?: DiskFailure;
   /** Of the files as they are now. */
   readonly fingerprint: string;
 }
@@ -36,7 +41,9 @@ export function failureFinding(error: unknown, fingerprint: string): Finding {
   const code = error instanceof HoldfastError ? error.code : null;
   const state = code === 'TARGET_BUSY' || code === 'BUSY' ? 'busy' : 'needs-operator';
   const reason = messageOf(error);
-  return { state, reason, cause: [reason], repair: null, fingerprint };
+  const { code: told } = toErrorDocument(error);
+  const finding = { state, reason, cause: [reason], repair: null, fingerprint } as const;
+  return told === 'NO_SPACE' || told === 'IO_ERROR' ? { ...finding, failure: told } : finding;
 }
 
 /** A table that damage cut short may have had more rows than anybody can count. */

@@ -235,7 +235,7 @@ export class DatabaseRecovery {
   }
 
   async #remember(finding: Finding, level: CheckLevel): Promise<DatabaseOutcome> {
-    const { state, reason, repair, fingerprint } = finding;
+    const { state, reason, repair, fingerprint, failure } = finding;
     const at = isoTime(this.#clock.nowMs());
     let reportId = this.#isKnown(finding) ? (this.#entry?.reportId ?? null) : null;
     if (reportId === null && this.#needsReport(finding)) {
@@ -263,6 +263,7 @@ export class DatabaseRecovery {
       state,
       reason,
       ...(reportId === null ? {} : { reportId }),
+      ...(failure === undefined ? {} : { failure }),
       ...(repair === null || !this.#context.dryRun
         ? {}
         : { candidates: repair.tried.map(inShort), rung: repair.chosen?.name ?? null }),

@@ -132,15 +132,24 @@ export class RetryKeeper implements Service {
     this.#wait();
   }
 
+  /** From a timer, where nobody hears a failure: while state.db cannot be used, what waits waits on. */
   #drain(): void {
-    const { records, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    for (const record of records.list()) {
+    const { clock, logger } = this.#options;
+    try {
+      this.#attemptDue(clock.nowMs());
+      this.#wait();
+    } catch (error) {
+      logger.warn({ reason: messageOf(error) }, 'cannot look what is to be retried');
+      this.#waitFor(LOOK_MS_MAX);
+    }
+  }
+
+  #attemptDue(nowMs: number): void {
+    for (const record of this.#options.records.list()) {
       // What failed in the future was planned by a clock that has been set back since.
       const isDue = record.nextAttemptAt <= nowMs || nowMs < record.failedAt - STEP_BACK_MS;
       if (isDue) this.#attempt(record);
     }
-    this.#wait();
   }
 
   #attempt(record: RetryRecord): void {
@@ -190,12 +199,16 @@ export class RetryKeeper implements Service {
   #wait(): void {
     const { records, clock } = this.#options;
     this.#timer?.cancel();
-    if (!this.#isArmed) return;
     const [first] = records.list();
     if (first === undefined) return;
     const untilMs = first.nextAttemptAt - clock.nowMs();
-    const delayMs = untilMs > 0 ? Math.min(untilMs, LOOK_MS_MAX) : LOOK_MS_MAX;
-    this.#timer = clock.after(delayMs, () => this.#drain(), { unref: true });
+    this.#waitFor(untilMs > 0 ? Math.min(untilMs, LOOK_MS_MAX) : LOOK_MS_MAX);
+  }
+
+  #waitFor(delayMs: number): void {
+    this.#timer?.cancel();
+    if (!this.#isArmed) return;
+    this.#timer = this.#options.clock.after(delayMs, () => this.#drain(), { unref: true });
   }
 }
 

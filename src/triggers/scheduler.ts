@@ -156,20 +156,29 @@ export class Scheduler {
   }
 
   #look(): void {
-    const { clock, fires } = this.#options;
+    const { clock } = this.#options;
     this.#timer?.cancel();
     const nowMs = clock.nowMs();
-    if (nowMs < this.#lastLookMs - STEP_BACK_MS) {
-      fires.forgetAfter(nowMs + FUTURE_MS_MAX);
-      for (const entry of this.#entries) this.#bringForward(entry, nowMs);
-    }
-    this.#lastLookMs = nowMs;
+    if (nowMs >= this.#lastLookMs - STEP_BACK_MS || this.#stepBack(nowMs)) this.#lastLookMs = nowMs;
     for (const entry of this.#entries) {
       const { nextDueAt } = entry.record;
       if (nextDueAt === null || entry.plan.startOf(nextDueAt) > nowMs) continue;
       this.#tryTick(entry, nextDueAt, nowMs);
     }
     if (!this.#isStopped) this.#wait();
+  }
+
+  /** The clock was set back. False where that cannot be noted now: the next look tries again. */
+  #stepBack(nowMs: number): boolean {
+    const { fires, logger } = this.#options;
+    try {
+      fires.forgetAfter(nowMs + FUTURE_MS_MAX);
+      for (const entry of this.#entries) this.#bringForward(entry, nowMs);
+      return true;
+    } catch (error) {
+      logger.warn({ reason: messageOf(error) }, 'cannot bring schedules forward');
+      return false;
+    }
   }
 
   #tryTick(entry: Entry, dueAtMs: number, nowMs: number): void {

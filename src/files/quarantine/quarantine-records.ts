@@ -140,17 +140,36 @@ export async function restoreQuarantined(
       hint: 'Choose an empty directory.',
     });
   }
-  for (const { member, to } of jobs) {
-    await makeDirectory(dirname(to));
-    const from = join(quarantinePath(stateDirectory, id), ...member.stored.split('/'));
-    const { sha256 } = await copyDurably(from, to, activity);
-    if (member.sha256 !== undefined && member.sha256 !== sha256) {
-      throw cannot('VERIFY_FAILED', 'bring back from quarantine', to, 'the kept copy has changed', {
-        details: { expected: member.sha256, found: sha256 },
-      });
+  const from = (stored: string): string =>
+    join(quarantinePath(stateDirectory, id), ...stored.split('/'));
+  let begun = 0;
+  try {
+    for (const { member, to } of jobs) {
+      await makeDirectory(dirname(to));
+      begun += 1;
+      await bringBack(from(member.stored), member, to, activity);
     }
+  } catch (error) {
+    // All or nothing: what is half there would be taken for the whole, and stand in the way of the next try.
+    for (const { to } of jobs.slice(0, begun)) {
+      await rm(to, { recursive: true, force: true }).catch(() => {});
+    }
+    throw error;
   }
   return jobs.map(({ to }) => to);
+}
+
+async function bringBack(
+  from: string,
+  member: QuarantineMember,
+  to: string,
+  activity: Activity,
+): Promise<void> {
+  const { sha256 } = await copyDurably(from, to, activity);
+  if (member.sha256 === undefined || member.sha256 === sha256) return;
+  throw cannot('VERIFY_FAILED', 'bring back from quarantine', to, 'the kept copy has changed', {
+    details: { expected: member.sha256, found: sha256 },
+  });
 }
 
 /**

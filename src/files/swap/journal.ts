@@ -129,6 +129,11 @@ export async function listSwaps(stateDirectory: string): Promise<string[]> {
 /** True while a journal waits to be finished, or was set aside: what is staged may still be needed. */
 export async function hasUnfinishedSwaps(stateDirectory: string): Promise<boolean> {
   if ((await listNames(setAsideHome(stateDirectory))).length > 0) return true;
+  return hasBegunSwaps(stateDirectory);
+}
+
+/** True while a journal waits to be finished: what it names may be half replaced. */
+export async function hasBegunSwaps(stateDirectory: string): Promise<boolean> {
   for (const id of await listSwaps(stateDirectory)) {
     if ((await readdir(swapPath(stateDirectory, id))).includes('journal.json')) return true;
   }

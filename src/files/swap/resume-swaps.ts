@@ -47,7 +47,8 @@ async function resumeOne(
 
 /**
  * Ends every swap that a crash cut short: undone before its commit record, finished after it. Safe to repeat, and
- * to be killed itself. A journal that cannot be read is set aside, what it names untouched, after the others
+ * to be killed itself. One that cannot be ended, as where its disk fails, stays for the next time and keeps no other.
+ * A journal that cannot be read is set aside, what it names untouched, after the others
  * were dealt with.
  * @throws RECOVERY_FAILED, UNSUPPORTED_FORMAT naming where such a journal was put
  */
@@ -77,20 +78,30 @@ async function resumeAll(stateDirectory: string, activity: Activity): Promise<Re
   const resumed: ResumedSwap[] = [];
   const setAside: string[] = [];
   let cause: unknown;
+  let failure: { readonly error: unknown } | null = null;
   for (const id of await listSwaps(stateDirectory)) {
     activity.signal.throwIfAborted();
     let journal: SwapJournal | null;
     try {
       journal = await readJournal(stateDirectory, id);
     } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error;
+      if (!(error instanceof HoldfastError)) {
+        failure ??= { error };
+        continue;
+      }
       cause ??= error;
       setAside.push(await setJournalAside(stateDirectory, id));
       continue;
     }
-    if (journal === null) await removeJournal(stateDirectory, id);
-    else resumed.push(await resumeOne(stateDirectory, journal, activity));
+    try {
+      if (journal === null) await removeJournal(stateDirectory, id);
+      else resumed.push(await resumeOne(stateDirectory, journal, activity));
+    } catch (error) {
+      activity.signal.throwIfAborted();
+      failure ??= { error };
+    }
   }
+  if (failure !== null) throw failure.error;
   if (setAside.length === 0) return resumed;
   throw cannot(
     (cause as HoldfastError).code,

@@ -2,6 +2,7 @@ import type { Activity } from '../../kernel/activity.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import {
   cannot,
+  diskFailure,
   HoldfastError,
   messageOf,
   systemCode,
@@ -21,7 +22,7 @@ import { prepareJournal } from './prepare.ts';
 import { checkSwapRequest, type SwapRequest } from './request.ts';
 import { rollBackSwap } from './rollback.ts';
 
-export type { SwapDirectory } from './journal.ts';
+export { hasBegunSwaps, type SwapDirectory } from './journal.ts';
 export type { SwapItem, SwapRequest } from './request.ts';
 export { type ResumedSwap, resumeSwaps } from './resume-swaps.ts';
 
@@ -69,8 +70,8 @@ async function undo(stateDirectory: string, journal: SwapJournal, error: unknown
     await withdrawCommit(stateDirectory, journal.id);
     await rollBackSwap(stateDirectory, journal);
   } catch (undoing) {
-    throw cannot('IO_ERROR', 'undo swap', journal.id, messageOf(undoing), {
-      hint: 'The originals are safe; the next start of Holdfast puts them back.',
+    throw cannot(diskFailure(undoing) ?? 'IO_ERROR', 'undo swap', journal.id, messageOf(undoing), {
+      hint: 'The originals are safe in quarantine; they are put back as soon as the disk lets it be.',
       details: { failed: messageOf(error) },
       cause: undoing,
     });
