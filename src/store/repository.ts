@@ -20,6 +20,7 @@ import { openLayout } from './encryption/unlock.ts';
 import { chooseCodec } from './format/codec.ts';
 import { ENCRYPTION_SCHEME, newDescriptor } from './format/descriptor.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { tidyLeases } from './leases/tidy-leases.ts';
 import { makeOwnDirectories } from './own-directories.ts';
 import { RepositoryReader } from './reader.ts';
 import { type ReconcileReport, reconcile } from './reconcile/reconcile.ts';
@@ -190,6 +191,7 @@ export async function openWriter(
   });
   try {
     await makeOwnDirectories(layout);
+    await tidyLeases(layout, options.clock);
     const { catalog, report } = await reconcile(layout, repositoryId, signal);
     const { verifyWrites, clock } = options;
     const parts = { layout, repositoryId, catalog, lock, clock, codec, verifyWrites };
