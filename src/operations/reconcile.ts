@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { cleanLeftoverStaging, removeUnfinishedRegistrations } from '../files/staging.ts';
 import { resumeSwaps } from '../files/swap/swap.ts';
+import { removeUnfinishedWrites } from '../files/unfinished-writes.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { forgetApplied } from '../restore/pending-restore.ts';
 import { planReconcile } from '../store/repository.ts';
@@ -42,6 +43,7 @@ export async function finishInterruptedWork(
   await endInterruptedMigrations(context, null);
   activity.progress({ phase: 'remove leftovers' });
   await removeUnfinishedRegistrations(settings.stateDirectory);
+  await removeUnfinishedWrites(settings.stateDirectory, clock);
   const staging = await cleanLeftoverStaging(settings.stateDirectory);
   const scratch = await removeLeftoverScratch(context);
   return { swaps, staging, scratch: scratch.length };

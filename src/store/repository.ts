@@ -24,6 +24,7 @@ import { FolderState } from './head/folder-state.ts';
 import { writeHead } from './head/head-file.ts';
 import { firstHead, HeadKeeper, type HeadMemory } from './head/head-keeper.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { tidyLeases } from './leases/tidy-leases.ts';
 import { makeOwnDirectories } from './own-directories.ts';
 import { RepositoryReader } from './reader.ts';
 import { type ReconcileReport, reconcile } from './reconcile/reconcile.ts';
@@ -211,6 +212,7 @@ export async function openWriter(
   try {
     await removeFormer(layout, options.clock);
     await makeOwnDirectories(layout);
+    await tidyLeases(layout, options.clock);
     const { catalog, report } = await reconcile(layout, repositoryId, signal);
     const { verifyWrites, clock } = options;
     const head = await HeadKeeper.open(layout, repositoryId, options.memory ?? null);

@@ -36,11 +36,11 @@ describe('locks and leases', () => {
     const { leases } = await repositoryLocks(path, systemClock);
     expect(leases).toMatchObject([{ id: held.id, snapshot, purpose: 'restore', stale: false }]);
     const { id: _id, stale: _stale, ...lease } = leases[0]!;
+    const writer = await writerOf(path);
     const gone = '01900000-0000-7000-8000-000000000001.json';
     const torn = '01900000-0000-7000-8000-000000000002.json';
     await writeFile(join(folder, gone), JSON.stringify({ ...lease, pid: endedPid() }));
     await writeFile(join(folder, torn), '{');
-    const writer = await writerOf(path);
     // What cannot be read may protect anything.
     await expect(writer.removeSnapshots([snapshot])).rejects.toMatchObject({ code: 'IN_USE' });
     expect((await removeStaleLeases(path, systemClock)).sort()).toEqual([gone, torn]);
