@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Readable, Writable } from 'node:stream';
 import { systemCode } from '../kernel/errors.ts';
+import { withoutControls } from './output/printable.ts';
 
 /** Where output goes and who sits there. Data goes to stdout, everything said about it to stderr. */
 export interface Terminal {
@@ -51,9 +52,9 @@ export function openTerminal(
 ): Terminal {
   const { stdin, stdout, stderr } = streams;
   return {
-    out: (text) => void stdout.write(`${text}\n`),
+    out: (text) => void stdout.write(`${withoutControls(text)}\n`),
     send: (pieces) => sendTo(stdout, pieces),
-    note: (text) => void stderr.write(`${text}\n`),
+    note: (text) => void stderr.write(`${withoutControls(text)}\n`),
     raw: (text) => void stderr.write(text),
     animated: stderr.isTTY === true && environment['TERM'] !== 'dumb',
     get columns() {
