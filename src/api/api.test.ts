@@ -28,6 +28,23 @@ describe('the api', () => {
     expect([...names]).toEqual(expect.arrayContaining(offered));
   });
 
+  it('F57: no object in the place of a text makes reading the params fail from the inside', async () => {
+    const client = await RawClient.open(fixture.settings.socketPath);
+    await client.ask('daemon.hello', { protocol: 1 });
+    const hostile = JSON.parse('{"length": {"toString": 1, "valueOf": 1}}');
+    for (const [method, params] of [
+      ['source.get', { sourceId: hostile }],
+      ['snapshot.tag', { ids: hostile }],
+      ['repository.addKey', { kind: 'keyFile', path: hostile }],
+      ['secret.set', { name: hostile, value: hostile }],
+    ] as const) {
+      expect((await client.ask(method, params)).error, method).toMatchObject({ code: -32602 });
+    }
+    const long = await client.ask('source.list', { ['k'.repeat(100_000)]: 1 });
+    expect(JSON.stringify(long).length).toBeLessThan(5_000);
+    client.close();
+  });
+
   it('answers strangers with probes and the contract alone', async () => {
     const stranger = await RawClient.open(fixture.settings.socketPath);
     for (const name of Object.keys(methods) as (keyof typeof methods)[]) {

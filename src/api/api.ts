@@ -35,6 +35,10 @@ import { tableHandlers } from './table.ts';
 import { treeHandlers } from './tree.ts';
 
 const ISSUES_TOLD_MAX = 10;
+/** Of a name or message that a client wrote itself, and gets back. */
+const ISSUE_CHARACTERS_MAX = 300;
+const inBrief = (text: string): string =>
+  text.length <= ISSUE_CHARACTERS_MAX ? text : `${text.slice(0, ISSUE_CHARACTERS_MAX)}…`;
 
 let discovered: MethodResult<'rpc.discover'> | null = null;
 
@@ -101,13 +105,23 @@ export function createApi({ live, ...context }: ApiOptions): Api {
   };
 }
 
+/** The library reads the `length` of what is no string either, and throws at one that cannot be compared. */
+function parsed(schema: z.ZodType, params: unknown, name: MethodName) {
+  try {
+    return schema.safeParse(params);
+  } catch (cause) {
+    const hint = 'rpc.discover describes the params of every method.';
+    throw cannot('INVALID_PARAMS', 'call', name, 'the params cannot be read', { hint, cause });
+  }
+}
+
 function validated(name: MethodName, params: unknown): unknown {
   const schema: z.ZodType = methods[name].params;
-  const { success, data, error } = schema.safeParse(params);
+  const { success, data, error } = parsed(schema, params, name);
   if (success) return data;
   const issues = error.issues.slice(0, ISSUES_TOLD_MAX).map(({ path, message }) => ({
-    path: path.map(String).join('.'),
-    message,
+    path: inBrief(path.map(String).join('.')),
+    message: inBrief(message),
   }));
   const state = issues
     .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))

@@ -92,7 +92,8 @@ export class EventHub {
       missed: 0,
       missedSeq: 0,
     };
-    this.#subscriptions.set(subscription.id, subscription);
+    // Who has said its last gets this answer and hears no more: nothing would ever end its subscription.
+    if (!peer.signal.aborted) this.#subscriptions.set(subscription.id, subscription);
     const seq = after === undefined ? this.#seq : this.#replay(subscription, after);
     // By the next turn of the event loop the answer was written.
     setImmediate(() => this.#drain(subscription));

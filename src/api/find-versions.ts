@@ -1,4 +1,3 @@
-import picomatch from 'picomatch';
 import type { SnapshotSummary, StoreReader } from '../store/store.ts';
 import { compareTrees, differenceOf } from '../store/trees/compare-trees.ts';
 import { rootTree } from '../store/trees/read-tree.ts';
@@ -9,12 +8,6 @@ export interface FoundVersion {
   readonly snapshot: SnapshotSummary;
   readonly path: string;
   readonly entry: TreeEntry;
-}
-
-/** A pattern without a slash is held against names, any other against whole logical paths. */
-export function pathMatcher(pattern: string): (path: string) => boolean {
-  const options = { dot: true, nonegate: true, maxLength: 1024 };
-  return picomatch(pattern, pattern.includes('/') ? options : { ...options, basename: true });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { isOpenedIn } from '../files/opened-place.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { CHUNK_BYTES } from '../kernel/limits.ts';
 import { isDatabaseHeader } from '../sqlite/header.ts';
@@ -11,7 +12,7 @@ import type { FileEntry } from '../store/trees/tree-entry.ts';
 import type { CaptureReport } from './capture-report.ts';
 import { type LineCount, LineCounter } from './line-count.ts';
 import { isSameState, OPEN_FLAGS, readSmallFile } from './read-small-file.ts';
-import { type ListedEntry, skip, skipForError } from './select-files.ts';
+import { LED_ELSEWHERE, type ListedEntry, skip, skipForError } from './select-files.ts';
 
 export interface FileContext {
   readonly writer: StoreWriter;
@@ -55,6 +56,9 @@ export async function captureFile(
     const stat = await handle.stat({ bigint: true });
     if (!stat.isFile()) {
       return { kind: 'skipped', skip: skip(listed.logicalPath, 'special-file') };
+    }
+    if (!isOpenedIn(handle.fd, dirname(listed.path), listed.path)) {
+      return { kind: 'skipped', skip: skip(listed.logicalPath, 'vanished', LED_ELSEWHERE) };
     }
     if (await beginsAsDatabase(handle)) return { kind: 'database' };
     if (context.fileBytesMax !== null && stat.size > context.fileBytesMax) {

@@ -1,4 +1,6 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { isOpenedIn } from '../files/opened-place.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { CHUNK_BYTES } from '../kernel/limits.ts';
 
@@ -24,6 +26,7 @@ export function readSmallFile(path: string): SmallFile | null {
   try {
     const stat = fstatSync(descriptor, { bigint: true });
     if (!stat.isFile() || stat.size > CHUNK_BYTES) return null;
+    if (!isOpenedIn(descriptor, dirname(path), path)) return null;
     const bytes = Buffer.allocUnsafe(Number(stat.size));
     for (let at = 0; at < bytes.length; ) {
       const got = readSync(descriptor, bytes, at, bytes.length - at, at);

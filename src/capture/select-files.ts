@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import { type BigIntStats, lstatSync } from 'node:fs';
-import { lstat, readdir, realpath } from 'node:fs/promises';
+import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
 import { isLocalFileSystem } from '../files/local-file-system.ts';
+import { DIRECTORY_FLAGS, isOpenedAt, pathThrough } from '../files/opened-place.ts';
 import { STAGING_NAME } from '../files/staging.ts';
 import { messageOf, systemCode } from '../kernel/errors.ts';
 import { LOGICAL_PATH_BYTES_MAX } from '../kernel/limits.ts';
@@ -21,6 +22,8 @@ export interface ListedEntry {
   readonly logicalPath: string;
   readonly kind: 'file' | 'directory' | 'symlink';
   readonly stat: BigIntStats;
+  /** Of a symlink, as bytes. */
+  readonly target?: Buffer;
 }
 
 export interface Listing {
@@ -45,6 +48,9 @@ export interface SelectionRules {
   /** For a process that has nothing else to do meanwhile: local files are looked at one by one, which is cheaper. */
   readonly mayBlock?: boolean;
 }
+
+/** Why something vanished: what its name led to was not in its directory any more. */
+export const LED_ELSEWHERE = 'its path leads elsewhere by now';
 
 /** Stats asked for at a time. */
 const STATS_AT_ONCE = 32;
@@ -89,15 +95,35 @@ export class FileSelection {
     return new FileSelection(rules, looksAtOnce, forbidden, inodes);
   }
 
-  /** What a directory holds of the source. Opens no file; symlinks are not followed. */
+  /** What a directory holds of the source. Opens no file; symlinks are not followed, wherever they come up. */
   async list(directory: string, logicalPath: string): Promise<Listing> {
-    const names = await listNames(directory, logicalPath);
+    let handle: FileHandle;
+    try {
+      handle = await open(directory, DIRECTORY_FLAGS);
+    } catch (error) {
+      return { entries: [], skips: [], failure: skipForError(logicalPath, error) };
+    }
+    try {
+      return await this.#listOpen(handle, directory, logicalPath);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Looks through the open directory, so that it is one and the same from the first name to the last. */
+  async #listOpen(handle: FileHandle, directory: string, logicalPath: string): Promise<Listing> {
+    if (!isOpenedAt(handle.fd, directory)) {
+      const failure = skip(logicalPath, 'vanished', LED_ELSEWHERE);
+      return { entries: [], skips: [], failure };
+    }
+    const through = pathThrough(handle.fd, directory);
+    const names = await listNames(through, logicalPath);
     if (!Array.isArray(names)) return { entries: [], skips: [], failure: names };
     const entries: ListedEntry[] = [];
     const skips: SkipRecord[] = [];
     for (let start = 0; start < names.length; start += STATS_AT_ONCE) {
       const slice = names.slice(start, start + STATS_AT_ONCE);
-      const looks = slice.map((name) => this.#look(directory, logicalPath, name));
+      const looks = slice.map((name) => this.#look(directory, through, logicalPath, name));
       for (const seen of await Promise.all(looks)) {
         if (seen === null) continue;
         if ('reason' in seen) skips.push(seen);
@@ -110,6 +136,7 @@ export class FileSelection {
   /** @returns null for what the selection is not about */
   async #look(
     directory: string,
+    through: string,
     parentPath: string,
     rawName: Buffer,
   ): Promise<ListedEntry | SkipRecord | null> {
@@ -124,12 +151,16 @@ export class FileSelection {
     const reason = STAGING_NAME.test(name) ? 'own-files' : this.#reasonByPath(path, logicalPath);
     if (reason !== null) return skip(logicalPath, reason);
     let stat: BigIntStats;
+    let target: Buffer | undefined;
     try {
+      const seen = join(through, name);
       stat = this.#looksAtOnce
-        ? lstatSync(path, { bigint: true })
-        : await lstat(path, { bigint: true });
+        ? lstatSync(seen, { bigint: true })
+        : await lstat(seen, { bigint: true });
+      if (stat.isSymbolicLink()) target = readlinkSync(seen, { encoding: 'buffer' });
     } catch (error) {
-      return skipForError(logicalPath, error);
+      const { message, ...record } = skipForError(logicalPath, error);
+      return { ...record, message: message!.replaceAll(through, directory) };
     }
     const kind = kindOf(stat);
     if (kind === null) return skip(logicalPath, 'special-file', specialKindOf(stat));
@@ -139,7 +170,7 @@ export class FileSelection {
     if (kind === 'directory' && this.#forbiddenInodes.has(inodeOf(stat))) {
       return skip(logicalPath, 'own-files');
     }
-    return { name, path, logicalPath, kind, stat };
+    return { name, path, logicalPath, kind, stat, ...(target === undefined ? {} : { target }) };
   }
 
   /** Include patterns that no file listed so far has matched. */

@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import { readlink } from 'node:fs/promises';
 import type { ManifestDatabase, SkipRecord } from '../store/manifests/manifest.ts';
 import type { DatabaseEntry, FileEntry, TreeEntry } from '../store/trees/tree-entry.ts';
 import { captureDatabases } from './capture-databases.ts';
@@ -7,7 +6,7 @@ import { type CapturedFile, captureFile, isSmall, ownership } from './capture-fi
 import type { CapturedDatabase, DatabaseContext } from './database-task.ts';
 import { contentOf, foundDatabase, isSidecarOf } from './find-databases.ts';
 import type { ParentDirectory } from './parent-snapshot.ts';
-import { type FileSelection, type ListedEntry, skip, skipForError } from './select-files.ts';
+import { type FileSelection, type ListedEntry, skip } from './select-files.ts';
 import { SmallFiles } from './small-files.ts';
 
 /**
@@ -112,20 +111,12 @@ export class TreeCapture {
     return countsLines(listed.logicalPath) === (known.lines !== undefined);
   }
 
-  async #symlink(
-    listed: ListedEntry,
-    known: TreeEntry | undefined,
-  ): Promise<TreeEntry | SkipRecord> {
-    const { name, path, logicalPath, stat } = listed;
-    try {
-      const target = await readlink(path, { encoding: 'buffer' });
-      if (!isUtf8(target)) return skip(logicalPath, 'name-not-utf8', target.toString('hex'));
-      this.#context.report.symlinks += 1;
-      const entry = { name, ...ownership(stat), target: target.toString() };
-      return asKnown(known, { type: 'symlink', ...entry });
-    } catch (error) {
-      return skipForError(logicalPath, error);
-    }
+  #symlink(listed: ListedEntry, known: TreeEntry | undefined): TreeEntry | SkipRecord {
+    const { name, logicalPath, stat, target = Buffer.alloc(0) } = listed;
+    if (!isUtf8(target)) return skip(logicalPath, 'name-not-utf8', target.toString('hex'));
+    this.#context.report.symlinks += 1;
+    const entry = { name, ...ownership(stat), target: target.toString() };
+    return asKnown(known, { type: 'symlink', ...entry });
   }
 
   async #file(

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { systemCode } from '../kernel/errors.ts';
+import { withoutControls } from './output/printable.ts';
 
 /** Where output goes and who sits there. Data goes to stdout, everything said about it to stderr. */
 export interface Terminal {
@@ -51,9 +52,9 @@ export function openTerminal(
   const isDumb = environment['TERM'] === 'dumb';
   // Each stream is reached for when it is used: opening one takes a while.
   return {
-    out: (text) => void streams.stdout.write(`${text}\n`),
+    out: (text) => void streams.stdout.write(`${withoutControls(text)}\n`),
     send: (pieces) => sendTo(streams.stdout, pieces),
-    note: (text) => void streams.stderr.write(`${text}\n`),
+    note: (text) => void streams.stderr.write(`${withoutControls(text)}\n`),
     raw: (text) => void streams.stderr.write(text),
     get animated() {
       return !isDumb && streams.stderr.isTTY === true;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bandwidth } from './bandwidth.ts';
 import { idempotencyKey, submitted } from './job.ts';
-import { count, listOf, nothing, time } from './scalars.ts';
+import { count, hostPath, listOf, nothing, time } from './scalars.ts';
 
 export const repositoryStatistics = z.object({
   repositoryId: z.string(),
@@ -136,7 +136,7 @@ export const repositoryMethods = {
       'Enqueues letting one more key open the repository; it is in a file on the host of the daemon, readable to its owner alone.',
     params: z.strictObject({
       kind: z.enum(['keyFile', 'passphrase']),
-      path: z.string().startsWith('/').max(4096),
+      path: hostPath,
       idempotencyKey,
     }),
     result: submitted,
@@ -179,9 +179,9 @@ export const repositoryMethods = {
     summary:
       'Enqueues copying every snapshot into an encrypted repository in a new folder, with a new master key. The one there is stays as it is, and in use.',
     params: z.strictObject({
-      to: z.string().startsWith('/').max(4096),
+      to: hostPath,
       kind: z.enum(['keyFile', 'passphrase']),
-      keyPath: z.string().startsWith('/').max(4096),
+      keyPath: hostPath,
       idempotencyKey,
     }),
     result: submitted,

@@ -61,7 +61,8 @@ The daemon listens on a Unix socket and speaks JSON-RPC 2.0: one JSON document p
 - **Shapes** that several methods share are named, and described [below](#shapes).
 - **Lists** are \`{"items": […], "nextCursor": …}\`; pass \`nextCursor\` as \`cursor\` with the same other params for the next page; null is the end.
 - **Times** are ISO 8601 in UTC, durations milliseconds, sizes bytes.
-- **Bounds**: 1 MiB per request, 32 requests in a batch, 64 in flight, 64 clients.
+- **Bounds**: 1 MiB per request, 64 levels of objects and arrays in its params, 256 characters in its id, 32 requests in a batch, 64 in flight, 64 clients. What is beyond gets LIMIT_EXCEEDED or Invalid Request; a line that is too long, and a client too many, also the end of the connection.
+- **Patience**: 30 s from the connection to the end of the first line, and from the first byte of a line to its newline; then \`TIMEOUT\` without an id, and the end. A client that does not read has no further request begun (256 KiB of answers wait); it is dropped without a word when 4 MiB wait, or when none of what waits was read for two minutes.
 - **Errors** carry \`data: {"code", "retryable", "hint", "details"?}\`. Go by \`data.code\`, which never changes its meaning; \`retryable\` says whether the same request may succeed later by itself.
 
 \`rpc.discover\` answers with all of this as an OpenRPC document with JSON Schemas, for generators of clients.

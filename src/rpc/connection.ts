@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import { cannot } from '../kernel/errors.ts';
 import { OUTPUT_BYTES_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from '../kernel/limits.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { isBlank, toJsonLine } from './json-line.ts';
@@ -8,7 +9,7 @@ import { LineDecoder } from './line-decoder.ts';
 import type { PeerCredentials } from './peer-credentials.ts';
 import { type RequestLine, readRequestLine } from './request-line.ts';
 import type { RequestRunner } from './request-runner.ts';
-import { limitExceeded, parseError, type RpcError } from './rpc-errors.ts';
+import { limitExceeded, parseError, type RpcError, timedOutWaiting } from './rpc-errors.ts';
 
 /**
  * Unread output beyond which no further request is begun, and notifications are refused: so a client that reads
@@ -17,13 +18,17 @@ import { limitExceeded, parseError, type RpcError } from './rpc-errors.ts';
 const OUTPUT_HELD_BYTES_MAX = 256 * 1024;
 /** How long a client that is being dropped may go on sending before it is cut off, so that it can read why. */
 const FAREWELL_MS = 1_000;
+/** From the connection to the end of its first line, and from the first byte of a line to its last. */
+export const LINE_MS_MAX = 30_000;
+/** While output waits, how long a client may read none of it. */
+export const UNREAD_MS_MAX = 120_000;
 
 /** The client of a connection, as handlers see it. */
 export interface Peer {
   readonly id: number;
   /** Null where the system does not say. */
   readonly credentials: PeerCredentials | null;
-  /** Aborted when the client is gone or has said its last: what waits for it alone should stop waiting. */
+  /** Aborted, with CANCELLED, when the client is gone or has said its last: what waits for it alone should stop. */
   readonly signal: AbortSignal;
   /** False when it was not sent, because the client reads too slowly or is gone. */
   notify(method: string, params: unknown): boolean;
@@ -50,6 +55,11 @@ export class Connection<Session> implements Peer {
   /** Read, but not begun: there was no room for its requests. */
   #next: RequestLine | null = null;
   #inFlight = 0;
+  /** Runs while a line is due. */
+  #lineTimer: Timer | null = null;
+  /** Runs while output waits. */
+  #unreadTimer: Timer | null = null;
+  #hasSaidAll = false;
   #ending = false;
 
   constructor(id: number, socket: Socket, services: ConnectionServices<Session>) {
@@ -63,7 +73,11 @@ export class Connection<Session> implements Peer {
     socket.on('error', (error) =>
       services.logger.debug({ connection: id, error: error.message }, 'socket error'),
     );
-    socket.on('close', () => this.#abort.abort());
+    socket.on('close', () => {
+      this.#lineTimer?.cancel();
+      this.#unreadTimer?.cancel();
+      this.#abandon();
+    });
   }
 
   get signal(): AbortSignal {
@@ -73,18 +87,20 @@ export class Connection<Session> implements Peer {
   /** Starts to read. */
   serve(session: Session): void {
     const socket = this.#socket;
+    this.#expectLine();
     socket.on('data', (chunk: Buffer) => {
       this.#decoder.push(chunk);
       this.#advance(session);
     });
-    // Comes only once everything before it was taken up, since reading is paused until then.
+    // May come while lines still wait for room: pausing stops data, not the news of its end.
     socket.on('end', () => {
-      if (this.#decoder.unfinishedBytes > 0) {
-        this.#write(toJsonLine({ jsonrpc: '2.0', id: null, error: parseError() }));
-      }
-      this.finish();
+      this.#hasSaidAll = true;
+      this.#abandon();
+      this.#advance(session);
     });
     socket.on('drain', () => {
+      this.#unreadTimer?.cancel();
+      this.#unreadTimer = null;
       this.#advance(session);
       for (const callback of this.#writableCallbacks) callback();
     });
@@ -105,7 +121,8 @@ export class Connection<Session> implements Peer {
   finish(): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#abort.abort();
+    this.#lineTimer?.cancel();
+    this.#abandon();
     this.#socket.pause();
     this.#endWhenIdle();
   }
@@ -120,7 +137,8 @@ export class Connection<Session> implements Peer {
    */
   refuse(error: RpcError): void {
     this.#ending = true;
-    this.#abort.abort();
+    this.#lineTimer?.cancel();
+    this.#abandon();
     const socket = this.#socket;
     const timer = this.#services.clock.after(FAREWELL_MS, () => socket.destroy(), { unref: true });
     socket.removeAllListeners('data');
@@ -131,12 +149,64 @@ export class Connection<Session> implements Peer {
     socket.resume();
   }
 
+  /** What waits for this client alone need not any more. */
+  #abandon(): void {
+    if (this.#abort.signal.aborted) return;
+    this.#abort.abort(
+      cannot('CANCELLED', 'wait for', `client ${this.id}`, 'it has said its last, or is gone', {
+        hint: 'Keep the connection open in both directions while an answer is awaited.',
+      }),
+    );
+  }
+
+  /** Whoever begins a line has to end it; whoever has begun none may be silent, once a first one came. */
+  #expectLine(): void {
+    // What a client that is gone left unfinished is due no more.
+    if (this.#socket.destroyed) return;
+    const { clock, logger } = this.#services;
+    this.#lineTimer ??= clock.after(
+      LINE_MS_MAX,
+      () => {
+        logger.warn({ connection: this.id }, 'request not finished in time: client dropped');
+        this.refuse(timedOutWaiting(LINE_MS_MAX));
+      },
+      { unref: true },
+    );
+  }
+
+  #stopExpecting(): void {
+    this.#lineTimer?.cancel();
+    this.#lineTimer = null;
+  }
+
+  #expectReading(): void {
+    if (this.#unreadTimer !== null || this.#socket.destroyed) return;
+    const { clock, logger } = this.#services;
+    const before = this.#readBytes;
+    const look = (): void => {
+      this.#unreadTimer = null;
+      if (this.#readBytes !== before) {
+        if (this.#socket.writableLength > 0) this.#expectReading();
+        return;
+      }
+      logger.warn({ connection: this.id }, 'client does not read: dropped');
+      this.#socket.destroy();
+    };
+    this.#unreadTimer = clock.after(UNREAD_MS_MAX, look, { unref: true });
+  }
+
+  /** Output that the client, or the system for it, has taken. */
+  get #readBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
   /** Takes up as many lines as the bounds allow; reads on only when all that came was taken up. */
   #advance(session: Session): void {
     while (!this.#ending) {
       const line = this.#next ?? this.#nextLine();
       if (line === null) {
-        this.#socket.resume();
+        if (this.#hasSaidAll) this.#finishInput();
+        else this.#readOn();
         return;
       }
       if (line === 'overflow') {
@@ -155,10 +225,24 @@ export class Connection<Session> implements Peer {
     }
   }
 
+  #readOn(): void {
+    if (this.#decoder.unfinishedBytes > 0) this.#expectLine();
+    this.#socket.resume();
+  }
+
+  /** Everything that was sent is taken up. */
+  #finishInput(): void {
+    if (this.#decoder.unfinishedBytes > 0) {
+      this.#write(toJsonLine({ jsonrpc: '2.0', id: null, error: parseError() }));
+    }
+    this.finish();
+  }
+
   #nextLine(): RequestLine | null | 'overflow' {
     for (;;) {
       const line = this.#decoder.next();
       if (line === null || line === 'overflow') return line;
+      this.#stopExpecting();
       if (!isBlank(line)) return readRequestLine(line);
     }
   }
@@ -187,7 +271,7 @@ export class Connection<Session> implements Peer {
       socket.destroy();
       return;
     }
-    socket.write(text);
+    if (!socket.write(text)) this.#expectReading();
   }
 
   #endWhenIdle(): void {

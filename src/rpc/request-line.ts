@@ -1,5 +1,9 @@
 import type { JSONRPCID, JSONRPCRequest } from 'json-rpc-2.0';
-import { BATCH_REQUESTS_MAX } from '../kernel/limits.ts';
+import {
+  BATCH_REQUESTS_MAX,
+  PARAMS_LEVELS_MAX,
+  REQUEST_ID_CHARACTERS_MAX,
+} from '../kernel/limits.ts';
 import { isRecord, parseJsonLine } from './json-line.ts';
 import { invalidRequest, limitExceeded, parseError, type RpcError } from './rpc-errors.ts';
 
@@ -57,14 +61,28 @@ function readItem(value: unknown): RequestItem {
   if (typeof method !== 'string' || method === '' || method.length > METHOD_CHARACTERS_MAX) {
     return refuse('`method` is not the name of a method');
   }
-  if (id !== undefined && !isId(id)) return refuse('`id` is neither a string nor a number');
+  if (id !== undefined && !isId(id)) {
+    return refuse(
+      `\`id\` is neither a number nor a string of at most ${REQUEST_ID_CHARACTERS_MAX} characters`,
+    );
+  }
   if (params !== undefined && (typeof params !== 'object' || params === null)) {
     return refuse('`params` is neither an object nor an array');
+  }
+  if (nestsDeeperThan(params, PARAMS_LEVELS_MAX)) {
+    return refuse(`\`params\` has more than ${PARAMS_LEVELS_MAX} levels`);
   }
   const request: JSONRPCRequest = { jsonrpc: '2.0', method, params: params ?? {} };
   return { type: 'request', request: id === undefined ? request : { ...request, id } };
 }
 
 function isId(id: unknown): id is JSONRPCID {
-  return id === null || typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id));
+  if (typeof id === 'string') return id.length <= REQUEST_ID_CHARACTERS_MAX;
+  return id === null || (typeof id === 'number' && Number.isFinite(id));
+}
+
+/** Its own recursion is bounded by `levels`. */
+function nestsDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => nestsDeeperThan(each, levels - 1));
 }

@@ -84,6 +84,15 @@ export function limitExceeded(message: string, hint: string): RpcError {
   });
 }
 
+export function timedOutWaiting(timeoutMs: number): RpcError {
+  return rpcError(RPC_ERROR_NUMBERS.TIMEOUT, {
+    code: 'TIMEOUT',
+    message: `Cannot wait for the end of a request: it did not come within ${timeoutMs} ms`,
+    hint: 'Send each request whole, with a newline at its end.',
+    retryable: true,
+  });
+}
+
 /** The error of an answer as it was thrown in the daemon; INTERNAL for what no daemon of ours says. */
 export function fromRpcError(error: unknown): HoldfastError {
   const { message, data } = isRecord(error) ? error : {};

@@ -12,6 +12,7 @@ import { assertSocketPath } from './socket-path.ts';
 const PROBE_TIMEOUT_MS = 2_000;
 const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
+const ROOT_UID = 0;
 
 export interface SocketFile {
   readonly path: string;
@@ -64,7 +65,12 @@ async function prepareDirectory(directory: string, groupId: number | null): Prom
     await chown(directory, process.geteuid?.() ?? -1, groupId);
     await chmod(directory, 0o750);
   }
-  const { mode } = await stat(directory);
+  const { mode, uid } = await stat(directory);
+  if (uid !== ROOT_UID && uid !== process.geteuid?.()) {
+    throw cannot('CONFIG_INVALID', 'listen in', directory, `it belongs to user ${uid}`, {
+      hint: 'They could put a socket of their own in its place; use a directory of the daemon itself.',
+    });
+  }
   if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
     throw cannot('CONFIG_INVALID', 'listen in', directory, 'everybody may write there', {
       hint: 'Anybody could put a socket of their own in its place; use a directory with mode 0700.',

@@ -1,4 +1,4 @@
-import { chmod, lchown, mkdir, rm, utimes } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Activity } from '../../kernel/activity.ts';
 import { cannot, systemCode } from '../../kernel/errors.ts';
@@ -6,6 +6,7 @@ import { copyDurably } from '../copy-durably.ts';
 import { makeDirectory, removeDurably, syncDirectory } from '../durable.ts';
 import { durableStep } from '../durable-steps.ts';
 import { identify, utimeSeconds } from '../entry-identity.ts';
+import { inOwnDirectory, withDirectory } from '../opened-place.ts';
 import { ParallelWork } from '../parallel-work.ts';
 import { quarantinePath, writeQuarantineRecord } from '../quarantine/quarantine.ts';
 import {
@@ -21,7 +22,7 @@ import {
   drop,
   holdByLink,
   isBlocked,
-  move,
+  moveIn,
   requireUnchanged,
   storedPath,
   syncParents,
@@ -73,7 +74,7 @@ async function createParents(journal: SwapJournal): Promise<void> {
   for (const path of journal.createdDirectories) {
     // Directories whose mode is still to come are private until then.
     const mode = listed.has(path) ? 0o700 : 0o755;
-    await durableStep('mkdir', path, () => mkdir(path, { mode }));
+    await durableStep('mkdir', path, () => inOwnDirectory(path, (place) => mkdir(place, { mode })));
     await syncDirectory(dirname(path));
   }
 }
@@ -127,7 +128,7 @@ async function installOthers(journal: SwapJournal, activity: Activity): Promise<
       const isDirectory = (await identify(staged))?.kind === 'directory';
       if (isDirectory && main.before !== null) await takeAway(main);
       else await vacate(main);
-      await move(staged, target);
+      await moveIn(staged, target);
     } else if (main.before !== null) {
       await takeAway(main);
     }
@@ -171,18 +172,20 @@ async function unblock(
       await displace(stateDirectory, journal, item, member);
     }
   }
-  await move(staged, target);
+  await moveIn(staged, target);
 }
 
 async function applyMetadata(directory: SwapDirectory, activity: Activity): Promise<void> {
   const { path, owner, mode, mtimeNs } = directory;
   try {
-    if (owner !== null) await lchown(path, owner.uid, owner.gid);
-    await chmod(path, mode);
-    if (mtimeNs !== null) {
-      const mtime = utimeSeconds(mtimeNs);
-      await utimes(path, mtime, mtime);
-    }
+    await withDirectory(path, async (handle) => {
+      if (owner !== null) await handle.chown(owner.uid, owner.gid);
+      await handle.chmod(mode);
+      if (mtimeNs !== null) {
+        const mtime = utimeSeconds(mtimeNs);
+        await handle.utimes(mtime, mtime);
+      }
+    });
     await syncDirectory(path);
   } catch (error) {
     const code = systemCode(error);

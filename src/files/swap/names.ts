@@ -6,6 +6,7 @@ import { copyDurably } from '../copy-durably.ts';
 import { makeDirectory, syncDirectory } from '../durable.ts';
 import { durableStep } from '../durable-steps.ts';
 import { identify, sameEntry, unchangedEntry } from '../entry-identity.ts';
+import { inOwnDirectory } from '../opened-place.ts';
 import { quarantinePath } from '../quarantine/quarantine.ts';
 import { blockerTarget, type JournalItem, type SwapJournal, type SwapMember } from './journal.ts';
 
@@ -16,11 +17,23 @@ export function storedPath(item: JournalItem, member: SwapMember): string {
   return `${item.group}/${basename(member.path)}`;
 }
 
-export async function move(from: string, to: string): Promise<void> {
-  await durableStep('rename', to, () => rename(from, to));
+/** From a place of our own to where somebody else may exchange directories. */
+export async function moveIn(from: string, to: string): Promise<void> {
+  await inOwnDirectory(to, (place) => durableStep('rename', to, () => rename(from, place)));
 }
 
+/** And back. */
+export async function moveOut(from: string, to: string): Promise<void> {
+  await inOwnDirectory(from, (place) => durableStep('rename', to, () => rename(place, to)));
+}
+
+/** Removes a name where somebody else may exchange directories. */
 export async function drop(path: string): Promise<void> {
+  await inOwnDirectory(path, (place) => durableStep('unlink', path, () => unlink(place)));
+}
+
+/** Removes a name in a place of our own. */
+export async function dropHeld(path: string): Promise<void> {
   await durableStep('unlink', path, () => unlink(path));
 }
 
@@ -41,7 +54,9 @@ const NO_LINK_CODES = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'EACC
 export async function holdByLink(member: SwapMember): Promise<void> {
   if (member.before?.kind !== 'file') return;
   try {
-    await durableStep('link', member.held, () => link(member.path, member.held));
+    await inOwnDirectory(member.path, (place) =>
+      durableStep('link', member.held, () => link(place, member.held)),
+    );
   } catch (error) {
     if (!NO_LINK_CODES.has(systemCode(error) ?? '')) throw error;
   }
@@ -49,14 +64,14 @@ export async function holdByLink(member: SwapMember): Promise<void> {
 
 /** Takes the original's name away once it is held. */
 export async function takeAway(member: SwapMember): Promise<void> {
-  if ((await identify(member.held)) === null) await move(member.path, member.held);
+  if ((await identify(member.held)) === null) await moveOut(member.path, member.held);
   else await drop(member.path);
 }
 
 /** Makes room for a rename onto the name: an original that has no second name yet is moved to `held`. */
 export async function vacate(member: SwapMember): Promise<void> {
   if (member.before !== null && (await identify(member.held)) === null) {
-    await move(member.path, member.held);
+    await moveOut(member.path, member.held);
   }
 }
 
@@ -84,7 +99,7 @@ export async function block(
   const nowhere = blockerTarget(stateDirectory, journal.id, journal.items.indexOf(item));
   await durableStep('symlink', blocker, () => symlink(nowhere, blocker));
   await vacate(members[0]!);
-  await move(blocker, item.target);
+  await moveIn(blocker, item.target);
 }
 
 /** True when this swap's own blocker stands at the item's name. */
@@ -114,7 +129,10 @@ export async function displace(
     join(folder, `${journal.items.indexOf(item)}-${item.members.indexOf(member)}`),
   );
   try {
-    await move(member.path, place);
+    // What is held is in a place of our own already.
+    if (member.path === member.held) {
+      await durableStep('rename', place, () => rename(member.path, place));
+    } else await moveOut(member.path, place);
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error;
     await copyDurably(member.path, place, quietActivity());

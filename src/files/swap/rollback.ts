@@ -6,7 +6,16 @@ import { durableStep } from '../durable-steps.ts';
 import { identify, sameEntry, utimeSeconds } from '../entry-identity.ts';
 import { quarantinePath, writeQuarantineRecord } from '../quarantine/quarantine.ts';
 import { type JournalItem, removeJournal, type SwapJournal, type SwapMember } from './journal.ts';
-import { displace, drop, isBlocked, move, storedPath, syncParents } from './names.ts';
+import {
+  displace,
+  drop,
+  dropHeld,
+  isBlocked,
+  moveIn,
+  moveOut,
+  storedPath,
+  syncParents,
+} from './names.ts';
 import { quarantineRecordOf } from './record.ts';
 
 /** The way back. It looks at the disk, not at how far the swap got, so that it can be cut short and repeated. */
@@ -24,7 +33,7 @@ async function clearName(undo: Undo, item: JournalItem, member: SwapMember): Pro
   // Left standing: the original replaces it in one step.
   if (isMain && (await isBlocked(stateDirectory, journal, item))) return;
   const isStaged = isMain && item.staged !== null && now.inode === item.stagedInode;
-  if (isStaged && (await identify(item.staged)) === null) await move(member.path, item.staged);
+  if (isStaged && (await identify(item.staged)) === null) await moveOut(member.path, item.staged);
   else await displace(stateDirectory, journal, item, member);
 }
 
@@ -37,7 +46,7 @@ async function putBack(undo: Undo, item: JournalItem, member: SwapMember): Promi
     });
   }
   await clearName(undo, item, member);
-  await move(held, path);
+  await moveIn(held, path);
 }
 
 /** Takes away what the swap put where nothing had been; what somebody else put there stays. */
@@ -50,7 +59,7 @@ async function emptyName(undo: Undo, item: JournalItem): Promise<void> {
   }
   const now = await identify(target);
   if (now === null || staged === null || now.inode !== stagedInode) return;
-  if ((await identify(staged)) === null) await move(target, staged);
+  if ((await identify(staged)) === null) await moveOut(target, staged);
 }
 
 /** Sidecars first, the main file last: until then the name is blocked, so that nothing opens half a family. */
@@ -80,7 +89,7 @@ async function letGo(undo: Undo): Promise<void> {
       const held = await identify(member.held);
       // Whoever removed or replaced the original meanwhile meant it: the second name is the last, and is kept.
       const isSecond = held !== null && sameEntry(held, await identify(member.path));
-      if (isSecond) await drop(member.held);
+      if (isSecond) await dropHeld(member.held);
       else if (held !== null)
         await displace(stateDirectory, journal, item, { ...member, path: member.held });
       const copy = join(quarantine, storedPath(item, member));

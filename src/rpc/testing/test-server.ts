@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../kernel/clock.ts';
+import { type Clock, systemClock } from '../../kernel/clock.ts';
 import { cannot } from '../../kernel/errors.ts';
 import { type Logger, silentLogger } from '../../kernel/logger.ts';
 import type { Peer } from '../connection.ts';
@@ -40,6 +40,7 @@ export async function startTestServer(
     path?: string;
     group?: string;
     logger?: Logger;
+    clock?: Clock;
     handlers?: Record<string, Handler>;
   } = {},
 ): Promise<TestServer> {
@@ -80,7 +81,7 @@ export async function startTestServer(
   const server = new RpcServer<Peer>({
     socketPath: path,
     socketGroup: options.group ?? null,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     logger: options.logger ?? silentLogger,
     names: Object.keys(handlers),
     openSession: (peer) => {
