@@ -2,7 +2,7 @@ import { readSettings, type SettingsFlags } from '../config/load-settings.ts';
 import { type ResolveRequest, resolveSettings } from '../config/resolve-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { openNotifier } from '../host/notifier.ts';
-import { systemClock } from '../kernel/clock.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
 import { type ErrorCode, toErrorDocument } from '../kernel/errors.ts';
 import { Daemon } from './daemon.ts';
 import { createLogger } from './logger.ts';
@@ -28,7 +28,7 @@ function fail(error: unknown): number {
 }
 
 /** The daemon in the foreground, until SIGTERM, SIGINT or a client ends it. Resolves with the exit code. */
-export async function runDaemon(flags: SettingsFlags): Promise<number> {
+export async function runDaemon(flags: SettingsFlags, clock: Clock = systemClock): Promise<number> {
   // Whatever it creates is for its own user alone; what others may read says so itself.
   process.umask(0o077);
   let request: ResolveRequest;
@@ -54,7 +54,7 @@ export async function runDaemon(flags: SettingsFlags): Promise<number> {
   const daemon = new Daemon({
     settings,
     request,
-    clock: systemClock,
+    clock,
     logger,
     setLogLevel: (level) => {
       logger.level = level;

@@ -31,7 +31,7 @@ export interface JobQueueOptions {
 
 /**
  * The durable queue: one mutating job at a time, up to READING_JOBS_MAX others beside it, higher priority first,
- * then first come first served. What a method returned is durable. Whatever a worker does, its job ends with a
+ * then first come first served; what has waited for PATIENCE_MS comes before all but what somebody waits for. What a method returned is durable. Whatever a worker does, its job ends with a
  * reason and the queue goes on.
  */
 export class JobQueue implements Service {

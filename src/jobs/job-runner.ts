@@ -6,6 +6,7 @@ import type { Job, JobKind } from './job.ts';
 import type { JobEvents } from './job-events.ts';
 import type { JobLogStore } from './job-log-store.ts';
 import type { JobEnd, JobStore } from './job-store.ts';
+import { inTurn } from './job-turns.ts';
 import { RunningJob } from './running-job.ts';
 import type { FromWorker } from './worker-messages.ts';
 import type { WorkerOutcome } from './worker-process.ts';
@@ -107,13 +108,11 @@ export class JobRunner {
     const running = [...this.#running.values()];
     const changing = running.filter(({ mutating }) => mutating).length;
     const reading = running.length - changing;
-    return this.#store
-      .queued()
-      .find(
-        ({ kind, mutating }) =>
-          this.#admitted?.has(kind) !== false &&
-          (mutating ? changing === 0 : reading < READING_JOBS_MAX),
-      );
+    return inTurn(this.#store.queued(), this.#clock.nowMs()).find(
+      ({ kind, mutating }) =>
+        this.#admitted?.has(kind) !== false &&
+        (mutating ? changing === 0 : reading < READING_JOBS_MAX),
+    );
   }
 
   #begin(queued: Job): void {

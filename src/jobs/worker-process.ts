@@ -128,11 +128,13 @@ class WorkerSupervision {
       if (child.pid !== undefined) killProcessGroup(child.pid);
       // One that handed over its end has waited for its hooks.
       if (this.#last === null) killHookProcesses(this.#options.start.jobId);
-      const drained = clock.after(DRAIN_MS, () => {
+      const giveUp = (): void => {
         this.#output.destroy();
         if (child.connected) child.disconnect();
         settle(() => this.#outcome(code, exitSignal));
-      });
+      };
+      // Not at once: where this process was stalled, nothing was read yet of what lies in the pipes.
+      const drained = clock.after(DRAIN_MS, () => setImmediate(giveUp));
       // After 'close' every message and all output has been read.
       child.once('close', () => {
         drained.cancel();

@@ -17,6 +17,9 @@ const behaviours = {
     console.error('to stderr');
     await finish({ value });
   },
+  'finish-late': async ({ delayMs }) => {
+    setTimeout(() => finish({ late: true }), delayMs);
+  },
   'fail-plainly': async () => {
     const error = { code: 'SOURCE_MISSING', message: 'no source', retryable: true };
     await send({ type: 'failed', error });
