@@ -16,7 +16,7 @@ import { PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from './protocol-version.ts';
  * Changes to the contract are deliberate: whoever changes a schema sees this fail, decides whether an existing
  * client could misread the new form (then PROTOCOL_VERSION rises), and pins the new value.
  */
-const CONTRACT_SHA256 = 'dd7638168f72b53d22d0e2eb35aecb0728b8f58379d9d944ae7ab4708c11117e';
+const CONTRACT_SHA256 = 'be49e2812e48ed68691d5ef7a798a076aa3659d95115a7d1409c85b2e4e0ff0a';
 
 describe('protocol', () => {
   it('the contract is the one that was agreed', () => {

@@ -151,7 +151,7 @@ export const repositoryMethods = {
       'Enqueues letting a new key open the repository in the place of another: of `keyId`, or of the one configured. The old one goes when the new one opens; name the new one in the configuration before the next start.',
     params: z.strictObject({
       kind: z.enum(['keyFile', 'passphrase']),
-      path: z.string().startsWith('/').max(4096),
+      path: hostPath,
       keyId: z.string().min(4).max(36).optional(),
       idempotencyKey,
     }),
@@ -168,7 +168,7 @@ export const repositoryMethods = {
       'Enqueues sealing the repository anew where it stands, with a new master key that `keyPath` opens, or the configured key: encrypts one that is not, and replaces the master key of one that is. A dry run only says what it takes; `discard` gives up one that was interrupted.',
     params: z.strictObject({
       kind: z.enum(['keyFile', 'passphrase']).optional(),
-      keyPath: z.string().startsWith('/').max(4096).optional(),
+      keyPath: hostPath.optional(),
       dryRun: z.boolean().default(false),
       discard: z.boolean().default(false),
       idempotencyKey,
