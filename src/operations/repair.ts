@@ -14,12 +14,20 @@ export async function repairDamage(
   const options = { clock, key, dryRun, lockWaitMs: LOCK_WAIT_MS };
   const report = await repairRepository(settings.repositoryDirectory, options, activity);
   for (const warning of warningsOf(report)) activity.warn(warning);
+  if (key !== null && !dryRun && changesHead(report)) activity.warn(ACCEPT_WARNING);
   const whole = new Set(
     report.snapshots.filter(({ state }) => state !== 'lost').map(({ snapshotId }) => snapshotId),
   );
   const cleared = dryRun ? [] : await verifyRefuted(context, (id) => whole.has(id));
   return { repair: report, snapshotsCleared: cleared };
 }
+
+/** A repair sees damage, and not whose: what somebody took away is told of until a person says that it is right so. */
+const ACCEPT_WARNING =
+  'What this encrypted repository has lost is told of as altered until: holdfast repository accept';
+
+const changesHead = ({ manifestsLost, notesReplaced, keySlotsSetAside }: RepairReport): boolean =>
+  manifestsLost.length + notesReplaced.length + keySlotsSetAside.length > 0;
 
 function warningsOf({ dryRun, snapshots, manifestsLost, ...report }: RepairReport): string[] {
   const warnings: string[] = [];
