@@ -4,6 +4,7 @@ import { quietActivity } from '../../kernel/activity.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { HoldfastError } from '../../kernel/errors.ts';
 import {
+  acceptHead,
   type CheckReport,
   checkRepository,
   openReader,
@@ -22,6 +23,7 @@ export const FILE_KINDS = [
   'catalog',
   'lock',
   'keySlot',
+  'head',
 ] as const;
 export type FileKind = (typeof FILE_KINDS)[number];
 
@@ -48,6 +50,7 @@ export function kindOf(path: string): FileKind | null {
   if (path.startsWith('notes/')) return 'notes';
   if (path.startsWith('keys/')) return 'keySlot';
   if (path === 'holdfast.json') return 'descriptor';
+  if (path === 'head.json') return 'head';
   if (path.startsWith('catalog.db')) return 'catalog';
   if (path.startsWith('lock.db')) return 'lock';
   return null;
@@ -115,7 +118,7 @@ class RotTrial {
   #damageOne(): { kind: FileKind; damage: Damage; file: string } {
     const files = filesByKind(this.#path);
     const kinds: FileKind[] = ['pack', 'pack', 'pack', 'manifest', 'manifest', 'notes', 'notes'];
-    const weighted = [...kinds, ...(['descriptor', 'catalog', 'lock', 'keySlot'] as const)];
+    const weighted = [...kinds, ...(['descriptor', 'catalog', 'lock', 'keySlot', 'head'] as const)];
     for (;;) {
       const kind = chosenOf(this.#random, weighted);
       const candidates = files.get(kind);
@@ -259,6 +262,12 @@ class RotTrial {
 
   async #checkAfter(done: RepairReport): Promise<void> {
     const { key } = this.#bench;
+    if (key !== null) {
+      // What is gone from an encrypted repository is told of until a person says that it is right so.
+      const memory = { seen: null, remember: async () => {} };
+      const options = { clock: systemClock, key, lockWaitMs: 5_000, memory };
+      await this.#orOurs('accept', () => acceptHead(this.#path, options));
+    }
     const report = await this.#orOurs('check after repair', () =>
       checkRepository(this.#path, { readData: 'all', key }, activity),
     );

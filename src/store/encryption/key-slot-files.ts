@@ -12,8 +12,10 @@ import { type KeySlot, keySlotSchema } from './key-slot.ts';
 export interface KeySlots {
   /** Oldest first. */
   readonly slots: readonly KeySlot[];
-  /** Names of files that are no slot of this repository, or damaged ones. */
+  /** Names of files that are no slot of this repository, damaged ones, or ones under the name of another. */
   readonly unreadable: readonly string[];
+  /** What is in those of the last sort: it opens the repository as ever. */
+  readonly misnamed: readonly KeySlot[];
 }
 
 /** @throws LIMIT_EXCEEDED where there are more than a repository may have */
@@ -28,14 +30,19 @@ export async function readKeySlots(layout: Layout, repositoryId: string): Promis
     });
   }
   const slots: KeySlot[] = [];
+  const misnamed: KeySlot[] = [];
   const unreadable: string[] = [];
   // Ids are made of the time, so that names are in the order of creation.
   for (const file of files.sort()) {
     const slot = await readSlot(layout, repositoryId, file);
-    if (slot === null) unreadable.push(file);
-    else slots.push(slot);
+    if (slot !== null && file === `${slot.id}.json`) {
+      slots.push(slot);
+      continue;
+    }
+    unreadable.push(file);
+    if (slot !== null) misnamed.push(slot);
   }
-  return { slots: slots.slice(0, KEY_SLOTS_MAX), unreadable };
+  return { slots: slots.slice(0, KEY_SLOTS_MAX), unreadable, misnamed };
 }
 
 async function readSlot(
@@ -48,7 +55,7 @@ async function readSlot(
     if ((await stat(path)).size > KEY_SLOT_BYTES_MAX) return null;
     const parsed = keySlotSchema.safeParse(JSON.parse(await readFile(path, 'utf8')));
     if (!parsed.success || parsed.data.repository !== repositoryId) return null;
-    return file === `${parsed.data.id}.json` ? parsed.data : null;
+    return parsed.data;
   } catch (error) {
     if (error instanceof SyntaxError || systemCode(error) === 'ENOENT') return null;
     throw error;

@@ -64,8 +64,8 @@ export async function openMasterKey(
     if (key.repositoryId === repositoryId) return { master: key.bytes, slot: null };
     throw wrongKey(layout, 'it is not the repository that it was');
   }
-  const { slots, unreadable } = await readKeySlots(layout, repositoryId);
-  for (const slot of slots) {
+  const { slots, misnamed, unreadable } = await readKeySlots(layout, repositoryId);
+  for (const slot of [...slots, ...misnamed]) {
     const master = await unwrapMasterKey(slot, key);
     if (master !== null) return { master, slot };
   }

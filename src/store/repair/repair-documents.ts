@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeDurably } from '../../files/durable.ts';
 import { HoldfastError } from '../../kernel/errors.ts';
-import { readKeySlots } from '../encryption/key-slot-files.ts';
+import type { KeySlot } from '../encryption/key-slot.ts';
+import { readKeySlots, slotBytes, writeKeySlot } from '../encryption/key-slot-files.ts';
 import { type Layout, manifestPath, notesPath, snapshotIdOf } from '../layout.ts';
 import { EMPTY_NOTES } from '../manifests/manifest.ts';
 import { manifestFrom, readManifestFile } from '../manifests/manifest-file.ts';
@@ -19,7 +21,10 @@ export interface DocumentDamage {
   /** Nothing says any more what these snapshots held. */
   readonly lostManifests: readonly string[];
   readonly notes: readonly string[];
+  /** Names of files. */
   readonly keySlots: readonly string[];
+  /** What is in those of them that only stand under the name of another. */
+  readonly misnamedSlots: readonly KeySlot[];
 }
 
 /** Longer manifests are not tried with every one of their bits the other way round. */
@@ -54,9 +59,11 @@ export async function findDocumentDamage(
     const id = snapshotIdOf(file);
     if (id !== null && !(await isReadable(() => readNotesFile(layout, id)))) notes.push(id);
   }
-  const keySlots =
-    layout.keys === null ? [] : (await readKeySlots(layout, repositoryId)).unreadable;
-  return { mendable, exchanged, lostManifests, notes, keySlots };
+  const { unreadable: keySlots, misnamed: misnamedSlots } =
+    layout.keys === null
+      ? { unreadable: [], misnamed: [] }
+      : await readKeySlots(layout, repositoryId);
+  return { mendable, exchanged, lostManifests, notes, keySlots, misnamedSlots };
 }
 
 /** Only under the writer's lock. What is replaced or given up is moved to `set-aside/` first. */
@@ -73,7 +80,24 @@ export async function repairDocuments(layout: Layout, damage: DocumentDamage): P
     // Whether it was pinned nobody knows: so that no policy removes it, it is.
     if (!lost.has(id)) await writeNotesFile(layout, id, { ...EMPTY_NOTES, pinned: true });
   }
-  for (const file of damage.keySlots) await setAside(layout, join(layout.keySlots, file));
+  await repairKeySlots(layout, damage);
+}
+
+/** At every moment there is a file with each slot that can be read: it opens the repository under any name. */
+async function repairKeySlots(
+  layout: Layout,
+  { keySlots, misnamedSlots }: DocumentDamage,
+): Promise<void> {
+  const copies = misnamedSlots.map(({ id }) => join(layout.keySlots, `${id}.copy.json`));
+  for (const [index, slot] of misnamedSlots.entries()) {
+    await publishFile(layout, copies[index]!, slotBytes(slot));
+  }
+  for (const file of keySlots) {
+    const path = join(layout.keySlots, file);
+    if (!copies.includes(path)) await setAside(layout, path);
+  }
+  for (const slot of misnamedSlots) await writeKeySlot(layout, slot);
+  for (const copy of copies) await removeDurably(copy);
 }
 
 /** One bit that tipped over is found by trying all of them: the name says which is right. */
