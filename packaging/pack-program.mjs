@@ -46,6 +46,18 @@ async function bundle({ entry, external, define, logLevel }, directory) {
   return metafile;
 }
 
+/**
+ * What is imported by a name that only running tells, such as a step of a migration, is no piece of ours: the start of
+ * the program imports it, since a text that was compiled by itself cannot.
+ */
+async function leaveToStart(directory, names) {
+  for (const name of names) {
+    const path = join(directory, name);
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace(/\bimport\((?=[^"'`\s])/g, 'importModule('));
+  }
+}
+
 /** The same modules as functions of (exports, require, module): what is imported is evaluated when it is asked for. */
 async function toFunctions(directory, names) {
   const { outputFiles } = await build({
@@ -67,7 +79,7 @@ function bodyText(names, texts) {
     (name) =>
       `${JSON.stringify(`./${name}`)}: function (exports, require, module) {\n${texts.get(name)}}`,
   );
-  return `(function (importMeta, __filename, __dirname) { return {\n${pieces.join(',\n')}\n} })\n`;
+  return `(function (importMeta, importModule, __filename, __dirname) { return {\n${pieces.join(',\n')}\n} })\n`;
 }
 
 /**
@@ -84,6 +96,7 @@ export async function packProgram(program, target) {
       ]),
     );
     const names = [...inputsOf.keys()];
+    await leaveToStart(directory, names);
     const texts = await toFunctions(directory, names);
     const isRare = (name) => program.isRare?.(inputsOf.get(name)) ?? false;
     const bodies = [names.filter((name) => !isRare(name)), names.filter(isRare)];

@@ -24,9 +24,10 @@ function readBody(name) {
     filename: `${name}.js`,
     cachedData: compiledBefore(`${path}.cache`),
   });
-  Object.assign(pieces, script.runInThisContext()(importMeta, __filename, __dirname));
+  Object.assign(pieces, script.runInThisContext()(importMeta, importModule, __filename, __dirname));
 }
 
+const importModule = (specifier) => import(specifier);
 const importMeta = {
   get url() {
     return require('node:url').pathToFileURL(__filename).href;
