@@ -71,11 +71,12 @@ it('a killed worker is tidied up after; a refusal, a reader and a job that never
   keeper.note(ended('killed', 'WORKER_CRASHED'));
   keeper.note(ended('refused', 'TARGET_BUSY'));
   keeper.note(ended('read', 'IO_ERROR', { mutating: false }));
+  keeper.note(ended('export', 'WORKER_CRASHED', { mutating: false }));
   keeper.note(ended('never', 'CANCELLED', { startedAt: null }));
   keeper.note(tidied('killed', 'WORKER_CRASHED'));
   clock.advance(10 * AFTERMATH_RETRY_MS);
-  expect(asked).toEqual(['killed']);
+  expect(asked).toEqual(['killed', 'export']);
   await keeper.stop();
   keeper.note(ended('late', 'IO_ERROR'));
-  expect(asked).toEqual(['killed']);
+  expect(asked).toEqual(['killed', 'export']);
 });

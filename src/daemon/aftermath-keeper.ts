@@ -22,6 +22,10 @@ const KILLED: ReadonlySet<string> = new Set([
 /** How jobs end that may have been unable to clean up, because their disk did not let them. */
 const DISK: ReadonlySet<string> = new Set(['IO_ERROR', 'NO_SPACE', 'INTERNAL', 'RECOVERY_FAILED']);
 
+/** An export changes nothing that is protected, and yet leaves half a file where it is killed. */
+const mayLeave = ({ mutating }: Job, code: string): boolean =>
+  KILLED.has(code) || (mutating && DISK.has(code));
+
 /** Until the disk lets what was left half done be finished. */
 export const AFTERMATH_RETRY_MS = 30_000;
 
@@ -54,11 +58,9 @@ export class AftermathKeeper implements Service {
 
   /** For every job that has ended. */
   note(job: Job): void {
-    if (this.#stopped || job.startedAt === null || !job.mutating) return;
+    if (this.#stopped || job.startedAt === null) return;
     if (job.kind === 'reconcile') this.#noteReconcile(job);
-    else if (job.error !== null && (KILLED.has(job.error.code) || DISK.has(job.error.code))) {
-      this.#finish(job.id);
-    }
+    else if (job.error !== null && mayLeave(job, job.error.code)) this.#finish(job.id);
   }
 
   #noteReconcile({ id, params, error }: Job): void {

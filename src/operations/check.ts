@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { cannot, HoldfastError } from '../kernel/errors.ts';
-import { checkRepository, FoundDamage, recordDamage } from '../store/repository.ts';
+import {
+  type CheckReport,
+  checkRepository,
+  FoundDamage,
+  isDamageKnown,
+  recordDamage,
+} from '../store/repository.ts';
 import type { Operation, OperationContext } from './operation.ts';
 import { repairDamage } from './repair.ts';
 import { LOCK_WAIT_MS } from './repository-access.ts';
@@ -38,13 +44,22 @@ export const check: Operation<CheckParameters> = {
     // Before anything of it is read: a writer meanwhile only moves on.
     const seen = key === null ? null : await seenHead(settings);
     const damage = new FoundDamage();
-    const report = await checkRepository(path, { readData, key, seen, damage }, activity);
+    const look = (): Promise<CheckReport> =>
+      checkRepository(path, { readData, key, seen, damage }, activity);
+    const isAll = readData === 'all' || (readData !== 'none' && readData.percent === 100);
+    let report = await look();
+    if (isAll && damage.isNone && (await isDamageKnown(path, key))) {
+      // The medium was at fault only once, or somebody put the files back.
+      await makeKnown(context, damage, isAll);
+      activity.warn('What was known to be damaged reads well, and is used again');
+      report = await look();
+    }
     for (const finding of report.findings.slice(0, 100)) {
       if (finding.severity === 'warning') activity.warn(finding.message);
     }
     const errors = report.findings.filter(({ severity }) => severity === 'error');
     if (report.ok) return { ...report };
-    if (!damage.isNone) await makeKnown(context, damage);
+    if (!damage.isNone) await makeKnown(context, damage, isAll);
     throw cannot(
       'VERIFY_FAILED',
       'check repository',
@@ -62,8 +77,9 @@ export const check: Operation<CheckParameters> = {
 async function makeKnown(
   { activity, settings, clock }: OperationContext,
   damage: FoundDamage,
+  isAll: boolean,
 ): Promise<void> {
-  const options = { clock, key: await repositoryKey(settings), lockWaitMs: LOCK_WAIT_MS };
+  const options = { clock, key: await repositoryKey(settings), lockWaitMs: LOCK_WAIT_MS, isAll };
   try {
     const missing = await recordDamage(settings.repositoryDirectory, damage, options, activity);
     activity.log(`${missing} objects are missing or damaged; backups store again what they meet`);

@@ -56,7 +56,7 @@ export { type RepositoryLocks, removeStaleLeases, repositoryLocks } from './leas
 export { planReconcile } from './reconcile/plan-reconcile.ts';
 export { type RebuildReport, rebuildCatalog } from './reconcile/rebuild-catalog.ts';
 export type { ReconcileReport } from './reconcile/reconcile.ts';
-export { recordDamage } from './repair/record-damage.ts';
+export { isDamageKnown, recordDamage } from './repair/record-damage.ts';
 export type { RepairedSnapshot, RepairReport } from './repair/repair-report.ts';
 export { type RepairOptions, repairRepository } from './repair/repair-repository.ts';
 

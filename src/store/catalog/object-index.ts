@@ -17,23 +17,25 @@ export class ObjectIndex {
   #storedFile: string | null = null;
   #footers: Catalog | null = null;
   #loading: Promise<void> | null = null;
+  readonly #isReader: boolean;
   #closed = false;
 
-  private constructor(layout: Layout, repositoryId: string) {
+  private constructor(layout: Layout, repositoryId: string, isReader: boolean) {
+    this.#isReader = isReader;
     this.#layout = layout;
     this.#repositoryId = repositoryId;
   }
 
   /** For readers: opens `catalog.db` read-only, or falls back to the footers. */
   static async open(layout: Layout, repositoryId: string): Promise<ObjectIndex> {
-    const index = new ObjectIndex(layout, repositoryId);
+    const index = new ObjectIndex(layout, repositoryId, true);
     if (!index.#openStored()) await index.#loadFooters();
     return index;
   }
 
   /** For a writer, which reconciled `catalog` and keeps it complete; closing is the writer's business. */
   static over(catalog: Catalog, layout: Layout, repositoryId: string): ObjectIndex {
-    const index = new ObjectIndex(layout, repositoryId);
+    const index = new ObjectIndex(layout, repositoryId, false);
     index.#stored = catalog;
     return index;
   }
@@ -116,9 +118,9 @@ export class ObjectIndex {
     const gone = this.#footers !== null && (await hasLostPacks(this.#footers, this.#layout));
     const catalog = gone ? null : this.#footers;
     const index = catalog ?? Catalog.temporary(this.#repositoryId);
-    await loadPacks(index, this.#layout, (name) =>
-      readPackIndex(packOwner(this.#layout, this.#repositoryId), packPath(this.#layout, name)),
-    );
+    const owner = packOwner(this.#layout, this.#repositoryId);
+    const readIndex = (name: string) => readPackIndex(owner, packPath(this.#layout, name));
+    await loadPacks(index, this.#layout, readIndex, undefined, { damagedLast: this.#isReader });
     if (gone) this.#footers?.close();
     if (this.#closed) index.close();
     else this.#footers = index;

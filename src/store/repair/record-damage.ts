@@ -11,7 +11,7 @@ import { reconcile } from '../reconcile/reconcile.ts';
 
 /**
  * Makes known what a check found, so that nobody reads it and the next backup stores it again where the live data
- * still has it. What is known already stays known. Returns how many objects are missing now.
+ * still has it. Returns how many objects are missing now.
  * @throws REPO_LOCKED and what opening a repository throws
  */
 export async function recordDamage(
@@ -21,6 +21,8 @@ export async function recordDamage(
     readonly clock: Clock;
     readonly key?: KeyMaterial | null;
     readonly lockWaitMs: number;
+    /** All data was read: what was known before and not found again reads well now. */
+    readonly isAll: boolean;
   },
   activity: Activity,
 ): Promise<number> {
@@ -34,7 +36,7 @@ export async function recordDamage(
   });
   try {
     await makeOwnDirectories(layout);
-    const known = readKnownDamage(layout) ?? NO_DAMAGE;
+    const known = options.isAll ? NO_DAMAGE : (readKnownDamage(layout) ?? NO_DAMAGE);
     const present = new Set(await listPacks(layout));
     const records = new Map<string, Set<string>>();
     for (const [pack, ids] of [...known.records, ...found.records]) {
@@ -56,4 +58,11 @@ export async function recordDamage(
   } finally {
     lock.release();
   }
+}
+
+/** Whether anything of the repository is known to be damaged or missing. @throws what opening a repository throws */
+export async function isDamageKnown(path: string, key: KeyMaterial | null): Promise<boolean> {
+  const { layout } = await openLayout(path, key);
+  const { records, missing } = readKnownDamage(layout) ?? NO_DAMAGE;
+  return records.size + missing.size > 0;
 }
