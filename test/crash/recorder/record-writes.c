@@ -116,8 +116,25 @@ static const char *below(const char *path) {
 }
 
 /* Absolute. */
+#define DESCRIPTORS "/proc/self/fd/"
+
+/* "/proc/self/fd/7/name" is a name in the directory that is open there. */
+static const char *through_descriptor(const char *path, char *buffer) {
+  const char *number = path + strlen(DESCRIPTORS);
+  const char *rest = strchr(number, '/');
+  if (rest == NULL) return path;
+  char link_name[64];
+  if (snprintf(link_name, sizeof link_name, "%.*s", (int)(rest - path), path) >= (int)sizeof link_name) return path;
+  ssize_t bytes = readlink(link_name, buffer, PATH_MAX - 1);
+  if (bytes < 0 || bytes + strlen(rest) >= PATH_MAX) return path;
+  strcpy(buffer + bytes, rest);
+  return buffer;
+}
+
 static const char *absolute(const char *path, char *buffer) {
-  if (path == NULL || path[0] == '/') return path;
+  if (path == NULL) return path;
+  if (strncmp(path, DESCRIPTORS, strlen(DESCRIPTORS)) == 0) return through_descriptor(path, buffer);
+  if (path[0] == '/') return path;
   char here[PATH_MAX];
   if (getcwd(here, sizeof here) == NULL) return NULL;
   if (snprintf(buffer, PATH_MAX, "%s/%s", here, path) >= PATH_MAX) return NULL;
