@@ -370,6 +370,9 @@ export class Simulation {
     const toMs = this.nowMs - (40 + this.#below(80)) * MINUTE_MS;
     await this.#daemon.setWall(toMs);
     this.model.setBack(toMs);
+    // When intervals begin anew is only known to the half minute: until each has, nothing else may happen to them.
+    await this.#passUntil(toMs + 12 * HOUR_MS + MINUTE_MS);
+    await this.#reconcile();
   }
 
   async #setForward(): Promise<void> {
