@@ -266,6 +266,8 @@ contenders taking turns step by step, ratios of each round by themselves; whole 
 are what the repository directory grew by, everything in it counted. Holdfast's times include the client and a running
 daemon's job, and its snapshots SQLite's \`quick_check\`, on which its restore relies; no peer checks a database. restic
 encrypts. borg runs without encryption, \`.backup\` keeps whole copies and its check reads the newest alone.
+With the application connected restic finds the
+database file as it was and reads the log alone, which is all that was written: it copies, Holdfast makes the image as of one moment, and checks it.
 Load of the machine before: ${loadBefore.toFixed(1)}.
 
 ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version};
