@@ -17,5 +17,5 @@ export function renderConversion(result: LooseDocument): string {
     result['formerRemoved'] === true
       ? 'what they were is removed'
       : 'what they were goes when nobody reads it any more';
-  return `${snapshots} are sealed under a new master key; ${rest}.`;
+  return `${snapshots} sealed under a new master key; ${rest}.`;
 }
