@@ -291,6 +291,21 @@ describe('encrypting a repository where it stands', () => {
     expect(existsSync(join(path, 'packs'))).toBe(false);
   });
 
+  it('a description of before that somebody puts back costs nothing: writers remove no data that nothing took the place of', async () => {
+    const name = join(path, 'holdfast.json');
+    const before = readFileSync(name);
+    expect(await run()).toMatchObject({ formerRemoved: true });
+    const converted = readFileSync(name);
+    writeFileSync(name, before);
+    // It may be refused or not: what counts is what it leaves.
+    await writerOf(path).then(
+      (writer) => writer.close(),
+      () => {},
+    );
+    writeFileSync(name, converted);
+    expect(await expectReadable(await keyOf())).toBe('after');
+  });
+
   it('a snapshot that cannot be read whole stops it before anything was replaced', async () => {
     const name = join(path, 'snapshots', readdirSync(join(path, 'snapshots'))[0]!);
     const manifest = readFileSync(name);
