@@ -7,7 +7,6 @@ import {
   TEMPORARY_NAME,
   writeFileDurably,
 } from '../files/durable.ts';
-import { acquireExclusiveLock } from '../files/exclusive-lock.ts';
 import { type Clock, isoTime } from '../kernel/clock.ts';
 import { cannot } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
@@ -28,6 +27,7 @@ import { tidyLeases } from './leases/tidy-leases.ts';
 import { makeOwnDirectories } from './own-directories.ts';
 import { RepositoryReader } from './reader.ts';
 import { type ReconcileReport, reconcile } from './reconcile/reconcile.ts';
+import { lockRepository } from './repository-lock.ts';
 import type { StoreReader, StoreWriter } from './store.ts';
 import { RepositoryWriter } from './writer.ts';
 
@@ -88,10 +88,9 @@ export async function initRepository(path: string, options: InitOptions): Promis
     return;
   }
   assertOwnFolder(path);
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: 'create repository',
-    waitMs: INIT_LOCK_WAIT_MS,
-    code: 'REPO_LOCKED',
+    lockWaitMs: INIT_LOCK_WAIT_MS,
     clock: options.clock,
   });
   try {
@@ -202,10 +201,9 @@ export async function openWriter(
   const { layout, repositoryId } = await openLayout(path, options.key ?? null);
   const codec = chooseCodec(options.codec);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: options.purpose,
-    waitMs: options.lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs: options.lockWaitMs,
     clock: options.clock,
     ...signal,
   });

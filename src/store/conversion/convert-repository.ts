@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileDurably } from '../../files/durable.ts';
 import { durableStep } from '../../files/durable-steps.ts';
-import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import { freeBytes, requireFreeSpace } from '../../files/free-space.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import { type Clock, sleep } from '../../kernel/clock.ts';
@@ -17,6 +16,7 @@ import { type Layout, layoutOf } from '../layout.ts';
 import { readManifestFile } from '../manifests/manifest-file.ts';
 import { listSnapshotIds } from '../manifests/snapshot-list.ts';
 import { initRepository, type OpenWriterOptions, openReader, openWriter } from '../repository.ts';
+import { lockRepository } from '../repository-lock.ts';
 import type { StoreReader, StoreWriter } from '../store.ts';
 import { otherFolders, SUPERSEDED } from './folders.ts';
 import { removeFormer } from './remove-former.ts';
@@ -89,10 +89,9 @@ export async function convertRepository<T>(
   const { clock, key, newKey, lockWaitMs, readersWaitMs } = options;
   await tidy(path, options, activity);
   const before = await openLayout(path, key);
-  const lock = await acquireExclusiveLock(before.layout.lock, {
+  const lock = await lockRepository(before.layout, {
     purpose: 'convert',
-    waitMs: lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs,
     clock,
     signal: activity.signal,
   });
@@ -205,10 +204,9 @@ export async function discardConversion(
 ): Promise<number> {
   const { folder } = await readDescriptor(layoutOf(path));
   const layout = layoutOf(path, folder);
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: 'discard conversion',
-    waitMs: lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs,
     clock,
   });
   try {

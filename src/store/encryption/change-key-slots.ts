@@ -1,5 +1,4 @@
 import { removeDurably } from '../../files/durable.ts';
-import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { cannot } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
@@ -9,6 +8,7 @@ import { slotName } from '../head/folder-state.ts';
 import { digestOf } from '../head/head.ts';
 import { HeadKeeper, type HeadMemory, type IntendedChange } from '../head/head-keeper.ts';
 import { keySlotPath, type Layout, layoutOf } from '../layout.ts';
+import { lockRepository } from '../repository-lock.ts';
 import type { KeyMaterial, SlotMaterial } from './key-material.ts';
 import { type KeySlot, unwrapMasterKey, wrapMasterKey } from './key-slot.ts';
 import { type KeySlots, readKeySlots, slotBytes, writeKeySlot } from './key-slot-files.ts';
@@ -157,12 +157,11 @@ export async function whileUnlocked<T>(
       hint: 'holdfast repository encrypt makes it so.',
     });
   }
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose,
-    waitMs: lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs,
     clock,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   try {
     const { master, slot: own } = await openMasterKey(layout, repositoryId, key);

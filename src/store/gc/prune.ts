@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { cannot } from '../../kernel/errors.ts';
@@ -18,6 +17,7 @@ import { makeOwnDirectories } from '../own-directories.ts';
 import { PackFiles } from '../packs/pack-files.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import { listRemovedIds, unlinkAll } from '../removal/finish-removals.ts';
+import { lockRepository } from '../repository-lock.ts';
 import { chooseRewrites, type PackChoice } from './choose-packs.ts';
 import { LiveObjects, type PackUse } from './live-objects.ts';
 import { LiveMarker } from './mark-live.ts';
@@ -65,10 +65,9 @@ export async function pruneRepository(
   activity: Activity,
 ): Promise<PruneReport> {
   const { layout, repositoryId: id } = await openLayout(path, options.key ?? null);
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: 'prune',
-    waitMs: options.lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs: options.lockWaitMs,
     clock: options.clock,
     signal: activity.signal,
   });

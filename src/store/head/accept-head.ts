@@ -1,8 +1,8 @@
-import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { KeyMaterial } from '../encryption/key-material.ts';
 import { openLayout } from '../encryption/unlock.ts';
 import { makeOwnDirectories } from '../own-directories.ts';
+import { lockRepository } from '../repository-lock.ts';
 import { compareHead, type HeadFinding } from './compare-head.ts';
 import { FolderState } from './folder-state.ts';
 import { markOf, successorOf } from './head.ts';
@@ -27,12 +27,11 @@ export async function acceptHead(
 ): Promise<readonly HeadFinding[]> {
   const { layout, repositoryId } = await openLayout(path, key);
   if (layout.keys === null) return [];
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: 'accept',
-    waitMs: lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs,
     clock,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   try {
     await makeOwnDirectories(layout);

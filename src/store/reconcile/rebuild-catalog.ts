@@ -1,8 +1,8 @@
-import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { KeyMaterial } from '../encryption/key-material.ts';
 import { openLayout } from '../encryption/unlock.ts';
+import { lockRepository } from '../repository-lock.ts';
 import { type ReconcileReport, reconcile } from './reconcile.ts';
 
 export interface RebuildReport {
@@ -25,10 +25,9 @@ export async function rebuildCatalog(
 ): Promise<RebuildReport> {
   const { layout, repositoryId: id } = await openLayout(path, options.key ?? null);
   const { signal } = activity;
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: 'rebuild catalog',
-    waitMs: LOCK_WAIT_MS,
-    code: 'REPO_LOCKED',
+    lockWaitMs: LOCK_WAIT_MS,
     clock: options.clock,
     signal,
   });

@@ -1,4 +1,3 @@
-import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { listPacks } from '../catalog/load-packs.ts';
@@ -8,6 +7,7 @@ import type { KeyMaterial } from '../encryption/key-material.ts';
 import { openLayout } from '../encryption/unlock.ts';
 import { makeOwnDirectories } from '../own-directories.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
+import { lockRepository } from '../repository-lock.ts';
 
 /**
  * Makes known what a check found, so that nobody reads it and the next backup stores it again where the live data
@@ -27,10 +27,9 @@ export async function recordDamage(
   activity: Activity,
 ): Promise<number> {
   const { layout, repositoryId } = await openLayout(path, options.key ?? null);
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: 'note damage',
-    waitMs: options.lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs: options.lockWaitMs,
     clock: options.clock,
     signal: activity.signal,
   });

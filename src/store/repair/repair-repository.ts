@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { acquireExclusiveLock } from '../../files/exclusive-lock.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { ObjectReader } from '../chunks/object-reader.ts';
@@ -19,6 +18,7 @@ import { publishFile } from '../publish-file.ts';
 import { takeBackPacks } from '../reconcile/place-misnamed-pack.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import { rescueTornPack } from '../reconcile/rescue-torn-pack.ts';
+import { lockRepository } from '../repository-lock.ts';
 import { setAside } from '../set-aside.ts';
 import { descriptorOrRebuilt } from './lost-descriptor.ts';
 import { MissingObjects } from './missing-objects.ts';
@@ -66,10 +66,9 @@ export async function repairRepository(
   );
   const repair = new Repair(layout, repositoryId, options.clock, activity, isRebuilt);
   if (options.dryRun) return repair.describe();
-  const lock = await acquireExclusiveLock(layout.lock, {
+  const lock = await lockRepository(layout, {
     purpose: 'repair',
-    waitMs: options.lockWaitMs,
-    code: 'REPO_LOCKED',
+    lockWaitMs: options.lockWaitMs,
     clock: options.clock,
     signal: activity.signal,
   });
