@@ -1,16 +1,15 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { testSource } from '../config/testing/settings.ts';
 import { type Activity, quietActivity } from '../kernel/activity.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
-import { freshDirectory, removeDirectory } from '../sqlite/testing/directories.ts';
-import { SqliteChild } from '../sqlite/testing/processes.ts';
+import type { SqliteChild } from '../sqlite/testing/processes.ts';
 import { isGood, type Manifest, type ManifestDatabase } from '../store/manifests/manifest.ts';
-import { initRepository, openWriter } from '../store/repository.ts';
 import type { ContentSource, StoreWriter } from '../store/store.ts';
 import { captureSource } from './capture-source.ts';
+import { captureBench, removeBench } from './testing/capture-bench.ts';
 
 const LIMIT_BYTES = 512 * 1024;
 const MEBIBYTE = 1024 * 1024;
@@ -28,19 +27,7 @@ let application: SqliteChild;
 const pathOf = (name: string): string => join(directory, 'data', name);
 
 beforeEach(async () => {
-  directory = freshDirectory();
-  for (const name of ['data', 'scratch']) mkdirSync(join(directory, name));
-  const repository = join(directory, 'repository');
-  await initRepository(repository, { clock: systemClock });
-  writer = await openWriter(repository, {
-    codec: 'auto',
-    verifyWrites: 'sample',
-    clock: systemClock,
-    lockWaitMs: 0,
-    purpose: 'test',
-  });
-  application = SqliteChild.start();
-  await application.open(pathOf('large.db'));
+  ({ directory, writer, application } = await captureBench('large.db'));
   // Two databases that change together: 9 MB and a small one that is pinned and read before it.
   await application.exec(
     `ATTACH '${pathOf('count.db')}' AS other;
@@ -55,9 +42,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await application.kill();
-  await writer.close();
-  removeDirectory(directory);
+  await removeBench({ directory, writer, application });
 });
 
 /** One transaction on both, some pages of the large one among it. */

@@ -1,35 +1,22 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { testSource } from '../config/testing/settings.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { freshDirectory, removeDirectory } from '../sqlite/testing/directories.ts';
-import { SqliteChild } from '../sqlite/testing/processes.ts';
+import type { SqliteChild } from '../sqlite/testing/processes.ts';
 import { isGood, type Manifest } from '../store/manifests/manifest.ts';
-import { initRepository, openWriter } from '../store/repository.ts';
 import type { StoreWriter } from '../store/store.ts';
 import { captureSource } from './capture-source.ts';
+import { captureBench, removeBench } from './testing/capture-bench.ts';
 
 let directory: string;
 let writer: StoreWriter;
 let application: SqliteChild;
 
 beforeEach(async () => {
-  directory = freshDirectory();
-  for (const name of ['data', 'scratch']) mkdirSync(join(directory, name));
-  const repository = join(directory, 'repository');
-  await initRepository(repository, { clock: systemClock });
-  writer = await openWriter(repository, {
-    codec: 'auto',
-    verifyWrites: 'sample',
-    clock: systemClock,
-    lockWaitMs: 0,
-    purpose: 'test',
-  });
-  application = SqliteChild.start();
-  await application.open(join(directory, 'data', 'app.db'));
+  ({ directory, writer, application } = await captureBench());
   await application.exec(
     `PRAGMA journal_mode = DELETE; CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB);
      WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM i WHERE n < 6000)
@@ -38,9 +25,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await application.kill();
-  await writer.close();
-  removeDirectory(directory);
+  await removeBench({ directory, writer, application });
 });
 
 /** Takes a snapshot while a row is inserted each time that the database was read, as often as said. */

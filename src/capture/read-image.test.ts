@@ -1,17 +1,16 @@
-import { closeSync, mkdirSync, openSync, readFileSync, utimesSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, utimesSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { testSource } from '../config/testing/settings.ts';
 import { quietActivity } from '../kernel/activity.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { freshDirectory, removeDirectory } from '../sqlite/testing/directories.ts';
 import { SqliteChild } from '../sqlite/testing/processes.ts';
 import type { Content } from '../store/chunks/content.ts';
 import { isGood, type Manifest, type ManifestDatabase } from '../store/manifests/manifest.ts';
-import { initRepository, openWriter } from '../store/repository.ts';
 import type { StoreWriter } from '../store/store.ts';
 import { captureSource } from './capture-source.ts';
+import { captureBench, removeBench } from './testing/capture-bench.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -23,19 +22,8 @@ let application: SqliteChild;
 type Snapshot = { id: string; manifest: Manifest };
 
 beforeEach(async () => {
-  directory = freshDirectory();
-  for (const name of ['data', 'scratch']) mkdirSync(join(directory, name));
+  ({ directory, writer, application } = await captureBench());
   path = join(directory, 'data', 'app.db');
-  const repository = join(directory, 'repository');
-  await initRepository(repository, { clock: systemClock });
-  writer = await openWriter(repository, {
-    codec: 'auto',
-    verifyWrites: 'sample',
-    clock: systemClock,
-    lockWaitMs: 0,
-    purpose: 'test',
-  });
-  application = await startApplication();
   // 4 MB in the file; a page of it, and no more, in the log.
   await application.exec(
     `PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;
@@ -47,9 +35,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await application.kill();
-  await writer.close();
-  removeDirectory(directory);
+  await removeBench({ directory, writer, application });
 });
 
 const touch = (id: number): string => `UPDATE t SET n = n + 1 WHERE id = ${id};`;
