@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { newDescriptor } from '../store/format/descriptor.ts';
 import { mayHaveLeftBehind, type OwnDirectories } from './left-behind.ts';
 
 let root: string;
@@ -17,17 +19,38 @@ beforeEach(() => {
   for (const name of ['state.db', 'state.db-wal', 'instance.lock', 'checks.json']) {
     writeFileSync(join(own.stateDirectory, name), '');
   }
-  for (const name of ['packs/ab', 'snapshots', 'notes', 'removed', 'tmp']) {
-    mkdirSync(join(own.repositoryDirectory, name), { recursive: true });
-  }
-  for (const name of ['holdfast.json', 'catalog.db']) {
-    writeFileSync(join(own.repositoryDirectory, name), '');
-  }
+  makeData(own.repositoryDirectory);
+  describe();
 });
+
 afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function makeData(directory: string): void {
+  for (const name of ['packs/ab', 'snapshots', 'notes', 'removed', 'tmp']) {
+    mkdirSync(join(directory, name), { recursive: true });
+  }
+  writeFileSync(join(directory, 'catalog.db'), '');
+}
+
+function describe(folder: { folder?: string } = {}): void {
+  const description = { ...newDescriptor(randomUUID(), null), ...folder };
+  writeFileSync(join(own.repositoryDirectory, 'holdfast.json'), JSON.stringify(description));
+}
 
 it('nothing is left behind where every place of work is empty', async () => {
   expect(await mayHaveLeftBehind(own, LATER_MS)).toBe(false);
+});
+
+it('nor in a repository whose data stand in a folder of their own', async () => {
+  const folder = 'data-0123456789abcdef';
+  for (const name of ['packs', 'snapshots', 'notes', 'removed', 'tmp', 'catalog.db']) {
+    rmSync(join(own.repositoryDirectory, name), { recursive: true });
+  }
+  makeData(join(own.repositoryDirectory, folder));
+  describe({ folder });
+  expect(await mayHaveLeftBehind(own, LATER_MS)).toBe(false);
+  writeFileSync(join(own.repositoryDirectory, folder, 'tmp', 'half.pack'), '');
+  expect(await mayHaveLeftBehind(own, LATER_MS)).toBe(true);
 });
 
 it.each([

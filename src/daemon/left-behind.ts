@@ -1,8 +1,8 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCode } from '../kernel/errors.ts';
-import { layoutOf } from '../store/layout.ts';
+import { HoldfastError, systemCode } from '../kernel/errors.ts';
+import { describedLayout } from '../store/format/read-descriptor.ts';
 
 /** What is always there, or says nothing of work that was interrupted. */
 const HARMLESS =
@@ -39,9 +39,9 @@ async function isIdle(parent: string, entry: Dirent): Promise<boolean> {
 
 /** Whether names came or went in the folders that make it up, or its catalog was changed or is not there. */
 async function wasTouched(repositoryDirectory: string, sinceMs: number): Promise<boolean> {
-  const { root, descriptor, catalog, packs, snapshots, notes, removed, temporary } =
-    layoutOf(repositoryDirectory);
   try {
+    const { layout } = await describedLayout(repositoryDirectory);
+    const { root, descriptor, catalog, packs, snapshots, notes, removed, temporary } = layout;
     if ((await readdir(temporary)).length > 0) return true;
     const groups = (await readdir(packs)).map((name) => join(packs, name));
     for (const path of [descriptor, catalog, root, packs, snapshots, notes, removed, ...groups]) {
@@ -49,7 +49,7 @@ async function wasTouched(repositoryDirectory: string, sinceMs: number): Promise
     }
     return false;
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return true;
+    if (error instanceof HoldfastError || systemCode(error) === 'ENOENT') return true;
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import type { Job } from '../jobs/job.ts';
 import type { RunJob } from '../jobs/job-runner.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { ownPaths } from '../operations/operation.ts';
-import { layoutOf } from '../store/layout.ts';
+import { describedLayout } from '../store/format/read-descriptor.ts';
 import type { Manifest } from '../store/manifests/manifest.ts';
 import type { CapturedSnapshots } from './captured-snapshots.ts';
 import type { RepositoryView } from './repository-view.ts';
@@ -73,7 +73,7 @@ export class UnchangedSources {
   /** Null where anything speaks against it, or cannot be found out. */
   async #proof(settings: Settings, source: SourceSettings): Promise<UnchangedResult | null> {
     try {
-      const newest = this.#newest(settings, source);
+      const newest = await this.#newest(settings, source);
       if (newest === null) return null;
       const reader = await this.#options.repository.reader();
       const manifest = await reader.readManifest(newest);
@@ -86,14 +86,14 @@ export class UnchangedSources {
   }
 
   /** The id of the newest snapshot, where it would serve. */
-  #newest(settings: Settings, source: SourceSettings): string | null {
+  async #newest(settings: Settings, source: SourceSettings): Promise<string | null> {
     const { repository, sources, clock, captured } = this.#options;
     const { last } = repository.snapshotsOf(source.id);
     if (last === null || last.id !== captured.snapshotIdOf(settings, source)) return null;
     const { needsOperator, pendingChangeSince } = sources.facts(source.id);
     if (needsOperator || pendingChangeSince !== null) return null;
     if (sources.steppedBack(source.id).length > 0 || last.verifiedOk === false) return null;
-    if (isDamagedSince(settings.repositoryDirectory, last.capturedAt)) return null;
+    if (await isDamagedSince(settings.repositoryDirectory, last.capturedAt)) return null;
     const ageMs = clock.nowMs() - Date.parse(last.capturedAt);
     return ageMs >= 0 && ageMs < SNAPSHOT_AGE_MS_MAX ? last.id : null;
   }
@@ -106,8 +106,9 @@ export function holdsStill(manifest: Manifest, look: SourceLook): boolean {
 }
 
 /** What was found damaged since a snapshot is stored again by the next, where the source still has it. */
-function isDamagedSince(repository: string, capturedAt: string): boolean {
-  const known = statSync(layoutOf(repository).knownDamage, { throwIfNoEntry: false });
+async function isDamagedSince(repository: string, capturedAt: string): Promise<boolean> {
+  const { layout } = await describedLayout(repository);
+  const known = statSync(layout.knownDamage, { throwIfNoEntry: false });
   return known !== undefined && known.mtimeMs > Date.parse(capturedAt);
 }
 

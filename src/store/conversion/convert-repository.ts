@@ -9,7 +9,7 @@ import { type Clock, sleep } from '../../kernel/clock.ts';
 import { cannot, HoldfastError, messageOf } from '../../kernel/errors.ts';
 import type { KeyMaterial, SlotMaterial } from '../encryption/key-material.ts';
 import { openLayout } from '../encryption/unlock.ts';
-import { readDescriptor } from '../format/read-descriptor.ts';
+import { describedLayout, readDescriptor } from '../format/read-descriptor.ts';
 import { type HeadMark, markOf } from '../head/head.ts';
 import { readHead } from '../head/head-file.ts';
 import { type Layout, layoutOf } from '../layout.ts';
@@ -202,8 +202,7 @@ export async function discardConversion(
   path: string,
   { clock, lockWaitMs }: Pick<ConvertOptions, 'clock' | 'lockWaitMs'>,
 ): Promise<number> {
-  const { folder } = await readDescriptor(layoutOf(path));
-  const layout = layoutOf(path, folder);
+  const { layout } = await describedLayout(path);
   const lock = await lockRepository(layout, {
     purpose: 'discard conversion',
     lockWaitMs,

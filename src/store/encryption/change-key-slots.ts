@@ -3,11 +3,11 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { cannot } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
 import { KEY_SLOTS_MAX } from '../format/bounds.ts';
-import { readDescriptor } from '../format/read-descriptor.ts';
+import { describedLayout } from '../format/read-descriptor.ts';
 import { slotName } from '../head/folder-state.ts';
 import { digestOf } from '../head/head.ts';
 import { HeadKeeper, type HeadMemory, type IntendedChange } from '../head/head-keeper.ts';
-import { keySlotPath, type Layout, layoutOf } from '../layout.ts';
+import { keySlotPath, type Layout } from '../layout.ts';
 import { lockRepository } from '../repository-lock.ts';
 import type { KeyMaterial, SlotMaterial } from './key-material.ts';
 import { type KeySlot, unwrapMasterKey, wrapMasterKey } from './key-slot.ts';
@@ -46,8 +46,8 @@ interface Unlocked {
 export async function listKeySlots(
   path: string,
 ): Promise<{ encrypted: boolean; slots: KeySlotListing[]; unreadable: readonly string[] }> {
-  const { id, encryption, folder } = await readDescriptor(layoutOf(path));
-  const layout = layoutOf(path, folder);
+  const { layout, descriptor } = await describedLayout(path);
+  const { id, encryption } = descriptor;
   if (encryption === null) return { encrypted: false, slots: [], unreadable: [] };
   const { slots, unreadable } = await readKeySlots(layout, id);
   return { encrypted: true, slots: slots.map(listingOf), unreadable };
@@ -150,8 +150,8 @@ export async function whileUnlocked<T>(
   { clock, lockWaitMs, signal, key, memory = null }: ChangeKeysOptions,
   run: (unlocked: Unlocked) => Promise<T>,
 ): Promise<T> {
-  const { id: repositoryId, encryption, folder } = await readDescriptor(layoutOf(path));
-  const layout = layoutOf(path, folder);
+  const { layout, descriptor } = await describedLayout(path);
+  const { id: repositoryId, encryption } = descriptor;
   if (encryption === null) {
     throw cannot('INVALID_PARAMS', purpose, path, 'it is not encrypted', {
       hint: 'holdfast repository encrypt makes it so.',

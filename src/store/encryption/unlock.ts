@@ -1,7 +1,7 @@
 import { cannot, type HoldfastError } from '../../kernel/errors.ts';
 import type { Descriptor } from '../format/descriptor.ts';
-import { readDescriptor } from '../format/read-descriptor.ts';
-import { type Layout, layoutOf } from '../layout.ts';
+import { describedLayout } from '../format/read-descriptor.ts';
+import type { Layout } from '../layout.ts';
 import type { KeyMaterial } from './key-material.ts';
 import { type KeySlot, unwrapMasterKey } from './key-slot.ts';
 import { readKeySlots } from './key-slot-files.ts';
@@ -18,8 +18,8 @@ export interface OpenedLayout {
  * @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT, KEY_REQUIRED, KEY_WRONG
  */
 export async function openLayout(path: string, key: KeyMaterial | null): Promise<OpenedLayout> {
-  const descriptor = await readDescriptor(layoutOf(path));
-  return openLayoutAs(layoutOf(path, descriptor.folder), descriptor, key);
+  const { layout, descriptor } = await describedLayout(path);
+  return openLayoutAs(layout, descriptor, key);
 }
 
 /** The same, for what the repository is known to be. */
@@ -41,8 +41,8 @@ export async function unlockRepository(
   path: string,
   key: KeyMaterial | null,
 ): Promise<Extract<KeyMaterial, { kind: 'master' }> | null> {
-  const { id: repositoryId, encryption, folder } = await readDescriptor(layoutOf(path));
-  const layout = layoutOf(path, folder);
+  const { layout, descriptor } = await describedLayout(path);
+  const { id: repositoryId, encryption } = descriptor;
   if (encryption === null && key === null) return null;
   if (encryption === null) throw notEncrypted(path);
   const { master } = await openMasterKey(layout, repositoryId, key);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { cannot, systemCode } from '../../kernel/errors.ts';
-import type { Layout } from '../layout.ts';
+import { type Layout, layoutOf } from '../layout.ts';
 import { type Descriptor, parseDescriptor } from './descriptor.ts';
 
 /** What the repository at `layout` is. @throws REPO_UNINITIALISED, UNSUPPORTED_FORMAT, REPO_CORRUPT */
@@ -17,4 +17,12 @@ export async function readDescriptor(layout: Layout): Promise<Descriptor> {
     });
   }
   return parseDescriptor(bytes, layout.descriptor);
+}
+
+/** The same for a path, and where its data stand by what it says. No key is needed. @throws as `readDescriptor` */
+export async function describedLayout(
+  path: string,
+): Promise<{ readonly descriptor: Descriptor; readonly layout: Layout }> {
+  const descriptor = await readDescriptor(layoutOf(path));
+  return { descriptor, layout: layoutOf(path, descriptor.folder) };
 }
