@@ -1,27 +1,16 @@
 import * as zlib from 'node:zlib';
-import { decompress as decompressZstdPortably } from 'fzstd';
 import { cannot } from '../../kernel/errors.ts';
 import type { RecordCodec } from './record.ts';
+import { decompressZstdPortably, nativeZstd } from './zstd.ts';
 
-/** Codecs of records. Every reader reads every codec; what a writer may use depends on its runtime. */
+/** Codecs of records. Every reader reads every codec; what a writer may use depends on its host. */
 
-type RuntimeCodec = (input: Uint8Array, options: object) => Buffer;
-
-/** The part of node:zlib that newer runtimes add (Node ≥ 22.15). */
-interface ZstdRuntime {
-  zstdCompressSync?: RuntimeCodec;
-  zstdDecompressSync?: RuntimeCodec;
-}
-
-const { zstdCompressSync: zstdCompress = null, zstdDecompressSync: zstdDecompress = null } =
-  zlib as unknown as ZstdRuntime;
-
-/** The codec a writer uses for a setting. @throws CAPABILITY_REQUIRED for zstd where the runtime lacks it */
+/** The codec a writer uses for a setting. @throws CAPABILITY_REQUIRED for zstd where the host lacks it */
 export function chooseCodec(setting: 'auto' | RecordCodec): RecordCodec {
-  if (setting === 'auto') return zstdCompress === null ? 'brotli' : 'zstd';
-  if (setting === 'zstd' && zstdCompress === null) {
-    throw cannot('CAPABILITY_REQUIRED', 'write with codec', 'zstd', 'this runtime lacks it', {
-      hint: 'Use codec auto or brotli, or run on Node 22.15 or newer.',
+  if (setting === 'auto') return nativeZstd() === null ? 'brotli' : 'zstd';
+  if (setting === 'zstd' && nativeZstd() === null) {
+    throw cannot('CAPABILITY_REQUIRED', 'write with codec', 'zstd', 'this host lacks it', {
+      hint: 'Use codec auto or brotli, install the optional package zstd-napi, or run on Node 22.15 or newer.',
     });
   }
   return setting;
@@ -51,42 +40,47 @@ export function compress(
   const stored =
     codec === 'brotli'
       ? zlib.brotliCompressSync(plain, brotliOptions(plain.length))
-      : zstdCompress!(plain, {});
+      : nativeZstd()!.compress(plain);
   return stored.length < plain.length ? { codec, stored } : { codec: 'none', stored: plain };
 }
 
 /**
- * Exactly `plainBytes` of plaintext. Output is bounded by that length while decoding.
- * @throws whatever the decoder throws, or VERIFY_FAILED when the length differs
+ * Exactly `plainBytes` of plaintext, in memory of its own (the input itself, where it was not compressed) or in
+ * `target`, which is that long. Output is bounded by that length while decoding.
+ * @throws whatever the decoder throws, or VERIFY_FAILED when the length differs; what `target` holds is then undefined
  */
-export function decompress(codec: RecordCodec, stored: Buffer, plainBytes: number): Buffer {
-  const plain = decode(codec, stored, plainBytes);
+export function decompress(
+  codec: RecordCodec,
+  stored: Buffer,
+  plainBytes: number,
+  target?: Buffer,
+): Buffer {
+  const plain = decode(codec, stored, plainBytes, target);
   if (plain.length !== plainBytes) {
     throw cannot('VERIFY_FAILED', 'decode record', codec, `${plain.length} of ${plainBytes} bytes`);
   }
-  return plain;
+  if (target === undefined || isSameMemory(plain, target)) return plain;
+  plain.copy(target);
+  return target;
 }
 
-function decode(codec: RecordCodec, stored: Buffer, plainBytes: number): Buffer {
-  const options = {
-    maxOutputLength: plainBytes,
-    chunkSize: Math.max(OUTPUT_BYTES_MIN, plainBytes),
-  };
+const isSameMemory = (one: Buffer, other: Buffer): boolean =>
+  one.buffer === other.buffer && one.byteOffset === other.byteOffset;
+
+function decode(codec: RecordCodec, stored: Buffer, plainBytes: number, target?: Buffer): Buffer {
   switch (codec) {
     case 'none':
       return stored;
     case 'brotli':
-      return zlib.brotliDecompressSync(stored, options);
-    case 'zstd':
-      return zstdDecompress === null
-        ? decodeZstdPortably(stored, plainBytes)
-        : zstdDecompress(stored, options);
+      return zlib.brotliDecompressSync(stored, {
+        maxOutputLength: plainBytes,
+        chunkSize: Math.max(OUTPUT_BYTES_MIN, plainBytes),
+      });
+    case 'zstd': {
+      const plain = target ?? Buffer.allocUnsafeSlow(plainBytes);
+      const decompressInto = nativeZstd()?.decompressInto ?? decompressZstdPortably;
+      const bytes = decompressInto(stored, plain);
+      return bytes === plainBytes ? plain : plain.subarray(0, bytes);
+    }
   }
-}
-
-/** For runtimes without zstd. The decoder writes into a buffer of the right size and cannot grow it. */
-export function decodeZstdPortably(stored: Buffer, plainBytes: number): Buffer {
-  const plain = Buffer.alloc(plainBytes);
-  decompressZstdPortably(stored, plain);
-  return plain;
 }

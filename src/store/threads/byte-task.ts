@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { openRecord, type RecordKey, sealedFields, sealRecord } from '../encryption/record-seal.ts';
-import { SEALED_EXTRA_BYTES } from '../format/bounds.ts';
+import { OBJECT_BYTES_MAX, SEALED_EXTRA_BYTES } from '../format/bounds.ts';
 import { compress, decompress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
 import type { RecordCodec, RecordFields } from '../format/record.ts';
@@ -84,19 +84,22 @@ export function performTask(task: ByteTask): ByteResult {
     case 'decode': {
       const { opening, idKey = null } = task;
       const stored = opening ? openRecord(opening.key, opening.fields, task.bytes) : task.bytes;
-      const plain = decompress(task.codec, stored, task.plainBytes);
+      const plain = decompress(task.codec, stored, task.plainBytes, targetOf(task));
       const id = task.wanted === 'plain' ? null : objectId(plain, idKey);
-      return { bytes: plaintextOf(task, plain), codec: 'none', id };
+      const isResult = task.wanted !== 'id' && plain !== task.bytes;
+      return { bytes: isResult ? plain : null, codec: 'none', id };
     }
   }
 }
 
-function plaintextOf({ wanted, into, bytes }: DecodeTask, plain: Buffer): Buffer | null {
-  if (wanted === 'id') return null;
-  if (into === undefined) return plain === bytes ? null : plain;
-  plain.copy(into);
-  return into;
+/** Where a task's plaintext goes; undefined: into memory of its own. What is only hashed goes where the last one was. */
+function targetOf({ codec, wanted, into, plainBytes }: DecodeTask): Buffer | undefined {
+  if (wanted !== 'id') return into;
+  if (codec !== 'zstd' || plainBytes > OBJECT_BYTES_MAX) return undefined;
+  if (scratch.length < plainBytes) scratch = Buffer.allocUnsafeSlow(plainBytes);
+  return scratch.subarray(0, plainBytes);
 }
+let scratch = Buffer.alloc(0);
 
 function sealed(
   { key, record }: Sealing,
