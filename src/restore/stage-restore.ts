@@ -7,6 +7,7 @@ import { SIDECAR_SUFFIXES } from '../files/family-members.ts';
 import { ParallelWork } from '../files/parallel-work.ts';
 import type { SwapDirectory, SwapItem } from '../files/swap/swap.ts';
 import { SyncBatch } from '../files/sync-batch.ts';
+import { WriteBehind } from '../files/write-behind.ts';
 import type { Activity } from '../kernel/activity.ts';
 import { cannot, systemCode } from '../kernel/errors.ts';
 import { checkDatabase } from '../sqlite/database-check.ts';
@@ -61,7 +62,12 @@ async function writeContent(
     throw cannot('PATH_UNSAFE', 'restore', path, 'the file system takes two names for the same');
   });
   try {
-    await extractContent(stage.reader, content, handle, stage.activity, onBytes);
+    const behind = new WriteBehind(handle);
+    await extractContent(stage.reader, content, handle, stage.activity, (bytes) => {
+      onBytes(bytes);
+      behind.wrote(bytes);
+    });
+    await behind.settle();
     const { size } = await handle.stat();
     if (size !== content.bytes) {
       throw cannot(

@@ -1,7 +1,7 @@
 import { ObjectIndex } from './catalog/object-index.ts';
 import type { Content } from './chunks/content.ts';
 import { type DamageListener, ObjectReader, type PendingObjects } from './chunks/object-reader.ts';
-import { readBlocksOf } from './chunks/read-blocks.ts';
+import { type ReadBlock, readBlocksOf } from './chunks/read-blocks.ts';
 import { readContentOf } from './chunks/read-content.ts';
 import { chunkIdsOf } from './chunks/walk-content.ts';
 import { compareHead, type HeadFinding } from './head/compare-head.ts';
@@ -85,7 +85,7 @@ export class RepositoryReader implements StoreReader {
     return readContentOf(content, this.#read);
   }
 
-  readBlocks(content: Content): AsyncIterable<Buffer> {
+  readBlocks(content: Content): AsyncIterable<ReadBlock> {
     return readBlocksOf(content, this.#read, this.#readInto);
   }
 

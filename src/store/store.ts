@@ -1,5 +1,6 @@
 import type { Activity } from '../kernel/activity.ts';
 import type { Content } from './chunks/content.ts';
+import type { ReadBlock } from './chunks/read-blocks.ts';
 import type { HeadFinding } from './head/compare-head.ts';
 import type { HeadMark } from './head/head.ts';
 import type { Manifest, Notes, SnapshotOrigin, SnapshotType } from './manifests/manifest.ts';
@@ -75,8 +76,8 @@ export interface StoreReader {
   findEntry(manifest: Manifest, logicalPath: string): Promise<TreeEntry>;
   /** Plaintext in order, each buffer hashed against its chunk id before it is handed out. @throws VERIFY_FAILED, REPO_CORRUPT */
   readContent(content: Content): AsyncIterable<Buffer>;
-  /** The same in larger pieces, each lent until the next one is asked for. */
-  readBlocks(content: Content): AsyncIterable<Buffer>;
+  /** The same in larger pieces, each lent until it is released. */
+  readBlocks(content: Content): AsyncIterable<ReadBlock>;
   /** Ids of the data chunks in order, nodes unfolded. */
   chunkIds(content: Content): AsyncIterable<string>;
   /** One verified chunk of plaintext. */

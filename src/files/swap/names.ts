@@ -22,9 +22,13 @@ export async function moveIn(from: string, to: string): Promise<void> {
   await inOwnDirectory(to, (place) => durableStep('rename', to, () => rename(from, place)));
 }
 
-/** And back. */
+/**
+ * And back. Durable where it went to before anything else takes its name: of two renames the later one alone may be
+ * found after a power cut, and of one between directories the new name and the end of the old one.
+ */
 export async function moveOut(from: string, to: string): Promise<void> {
   await inOwnDirectory(from, (place) => durableStep('rename', to, () => rename(place, to)));
+  await syncDirectory(dirname(to));
 }
 
 /** Removes a name where somebody else may exchange directories. */

@@ -35,8 +35,14 @@ export class Catalog {
   readonly path: string;
   readonly #database: Database.Database;
   readonly #find: Database.Statement<[Buffer], ObjectRow>;
+  readonly #findPlainBytes: Database.Statement<[Buffer], number>;
   readonly #addObject: Database.Statement<unknown[]> | null;
+  readonly #begin: Database.Statement;
+  readonly #end: Database.Statement;
   #damaged = false;
+  /** In a transaction that only `find` has begun. */
+  #isReading = false;
+  #isListing = false;
   #changes = 0;
   #counted: { readonly version: string; readonly counts: ObjectCounts } | null = null;
 
@@ -47,6 +53,11 @@ export class Catalog {
       `SELECT packs.name, offset, stored, plain, base
        FROM objects JOIN packs ON packs.number = objects.pack WHERE id = ?`,
     );
+    this.#findPlainBytes = database
+      .prepare<[Buffer], number>('SELECT plain FROM objects WHERE id = ?')
+      .pluck();
+    this.#begin = database.prepare('BEGIN');
+    this.#end = database.prepare('COMMIT');
     // A full record serves where a delta of the same object does, and as a base besides.
     this.#addObject = database.readonly
       ? null
@@ -107,9 +118,31 @@ export class Catalog {
     return this.#damaged;
   }
 
+  /** What is looked up in one turn of the event loop is as of one moment; what others commit shows in the next. */
   find(id: string): Location | null {
+    this.#readOn();
     const row = this.#guard(() => this.#find.get(bytesOf(id)));
     return row === undefined ? null : locationOf(row);
+  }
+
+  /** Length of an object's plaintext; null where it is unknown. Cheaper than `find`. */
+  plainBytesOf(id: string): number | null {
+    this.#readOn();
+    return this.#guard(() => this.#findPlainBytes.get(bytesOf(id))) ?? null;
+  }
+
+  /** Many look-ups follow each other: beginning and ending a transaction for each takes longer than all of them. */
+  #readOn(): void {
+    if (this.#isReading || this.#isListing || this.#database.inTransaction) return;
+    this.#guard(() => this.#begin.run());
+    this.#isReading = true;
+    setImmediate(() => this.#readOff());
+  }
+
+  #readOff(): void {
+    if (!this.#isReading) return;
+    this.#isReading = false;
+    if (this.#database.open) this.#end.run();
   }
 
   /** Adds a pack with its records in one transaction. `relocates`: its copies are the ones to read from now on. */
@@ -219,13 +252,19 @@ export class Catalog {
 
   /** Every object and where it stands, in no order. The catalog must not be written meanwhile. */
   *objects(): Generator<{ id: string } & Location> {
+    this.#readOff();
     const rows = this.#database
       .prepare<[], ObjectRow & { id: Buffer }>(
         `SELECT id, packs.name, offset, stored, plain, base
          FROM objects JOIN packs ON packs.number = objects.pack`,
       )
       .iterate();
-    for (const row of rows) yield { id: row.id.toString('hex'), ...locationOf(row) };
+    this.#isListing = true;
+    try {
+      for (const row of rows) yield { id: row.id.toString('hex'), ...locationOf(row) };
+    } finally {
+      this.#isListing = false;
+    }
   }
 
   packs(): PackRow[] {
@@ -265,6 +304,7 @@ export class Catalog {
 
   /** Looks at every object once for each change that anybody made to the catalog. */
   counts(): ObjectCounts {
+    this.#readOff();
     return this.#guard(() => {
       // Changes of other connections, and of this one.
       const version = `${this.#database.pragma('data_version', { simple: true })}:${this.#changes}`;
@@ -289,10 +329,12 @@ export class Catalog {
   }
 
   close(): void {
+    this.#readOff();
     this.#database.close();
   }
 
   #commit<T>(run: () => T): T {
+    this.#readOff();
     this.#changes += 1;
     return this.#guard(() => commit(this.path, this.#database, run));
   }

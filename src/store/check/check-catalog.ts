@@ -92,7 +92,8 @@ const sameLocation = (left: Location, right: Location): boolean =>
 
 async function standsAt(id: string, location: Location, files: PackFiles): Promise<boolean> {
   const header = await files.read(location.pack, location.offset, RECORD_HEADER_BYTES);
-  const fields = decodeRecordHeader(header, 0);
+  const fields = decodeRecordHeader(header.bytes, 0);
+  header.release();
   return (
     fields !== null &&
     fields.id === id &&

@@ -8,7 +8,7 @@ import { soundOnly } from '../catalog/load-packs.ts';
 import type { ObjectReader } from '../chunks/object-reader.ts';
 import { NO_DAMAGE, readKnownDamage } from '../damage/known-damage.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
-import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
+import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
 import { type Layout, packNameOf, packPath } from '../layout.ts';
 import { withPackBytes } from '../packs/pack-bytes.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
@@ -19,7 +19,7 @@ import type { Findings } from './findings.ts';
 import { FoundDamage } from './found-damage.ts';
 
 /** Enough to keep every thread busy. */
-const RECORDS_AT_ONCE = 48;
+const RECORDS_AT_ONCE = 96;
 
 /** Reads the index of every pack into `index`. Damaged packs are findings. */
 export async function checkPackIndexes(
@@ -132,11 +132,10 @@ async function recordProblem(
 ): Promise<RecordProblem | null> {
   const fields = decodeRecordHeader(pack, entry.offset);
   if (fields === null) return { message: 'its record header is damaged', isOwn: true };
-  const { offset, ...expected } = entry;
-  if (JSON.stringify(fields) !== JSON.stringify(expected)) {
+  if (!isRecordOf(fields, entry)) {
     return { message: 'its record header and the footer disagree', isOwn: true };
   }
-  const begin = offset + RECORD_HEADER_BYTES;
+  const begin = entry.offset + RECORD_HEADER_BYTES;
   try {
     await objects.verify({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
     return null;
@@ -149,6 +148,15 @@ async function recordProblem(
     return { message: error.message, isOwn };
   }
 }
+
+const isRecordOf = (fields: RecordFields, entry: PackEntry): boolean =>
+  fields.id === entry.id &&
+  fields.base === entry.base &&
+  fields.kind === entry.kind &&
+  fields.codec === entry.codec &&
+  fields.plainBytes === entry.plainBytes &&
+  fields.storedBytes === entry.storedBytes &&
+  fields.encrypted === entry.encrypted;
 
 /** The packs to read: all, or a share of them chosen by `seed`. */
 export function choosePacks(

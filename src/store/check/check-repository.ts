@@ -78,21 +78,31 @@ export async function checkRepository(
       files,
       layout.keys,
     );
-    const { trees } = await checkSnapshots(
-      snapshots,
-      layout,
-      index,
-      objects,
-      findings,
-      activity,
-      damage,
-    );
-    await checkNotes(snapshots, layout, findings);
-    await checkKeySlots(layout, id, findings);
-    await checkHead(layout, id, options.seen ?? null, findings);
-    if (view !== null) await checkCatalog(view, names, index, files, findings, activity);
     const chosen = choosePacks(names, options.readData);
-    const readBytes = await readPacks(chosen, layout, id, objects, findings, activity, damage);
+    const ofData = new Findings();
+    // Threads read the data while this one goes through the snapshots; told of in the same order whoever is first.
+    const readingData = readPacks(chosen, layout, id, objects, ofData, activity, damage);
+    const walking = chosen.length === 0 ? activity : { ...activity, progress: () => {} };
+    const checkingRest = (async () => {
+      const { trees } = await checkSnapshots(
+        snapshots,
+        layout,
+        index,
+        objects,
+        findings,
+        walking,
+        damage,
+      );
+      await checkNotes(snapshots, layout, findings);
+      await checkKeySlots(layout, id, findings);
+      await checkHead(layout, id, options.seen ?? null, findings);
+      if (view !== null) await checkCatalog(view, names, index, files, findings, walking);
+      return trees;
+    })();
+    // Nothing is closed under the other when one fails.
+    await Promise.allSettled([readingData, checkingRest]);
+    const [readBytes, trees] = [await readingData, await checkingRest];
+    findings.addAll(ofData);
     return reportOf(findings, {
       snapshots: snapshots.length,
       trees,

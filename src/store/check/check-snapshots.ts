@@ -27,13 +27,14 @@ export async function checkSnapshots(
     (id) => objects.read(id),
     {
       chunk: (id, path, expectedBytes) => {
-        const location = index.find(id);
+        const plainBytes = index.plainBytesOf(id);
+        if (plainBytes === expectedBytes) return;
         const where = `${shortId(snapshot)}:${path}`;
-        if (location === null) {
+        if (plainBytes === null) {
           damage.missing.add(id);
           findings.error('OBJECT_MISSING', `chunk ${id} is in no pack`, where);
-        } else if (location.plainBytes !== expectedBytes) {
-          const message = `chunk ${id} is ${location.plainBytes} bytes long, not ${expectedBytes}`;
+        } else {
+          const message = `chunk ${id} is ${plainBytes} bytes long, not ${expectedBytes}`;
           findings.error('CONTENT_DAMAGED', message, where);
         }
       },

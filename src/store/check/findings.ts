@@ -45,6 +45,13 @@ export class Findings {
     this.#add({ severity: 'warning', code, message, ...(path === undefined ? {} : { path }) });
   }
 
+  /** Adds what was found elsewhere, after what is here. */
+  addAll({ list, errors, warnings }: Findings): void {
+    this.errors += errors;
+    this.warnings += warnings;
+    for (const finding of list) this.#add(finding);
+  }
+
   #add(finding: CheckFinding): void {
     if (this.list.length < FINDINGS_MAX) this.list.push(finding);
   }

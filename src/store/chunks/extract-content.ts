@@ -1,7 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
+import { ParallelWork } from '../../files/parallel-work.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import type { StoreReader } from '../store.ts';
 import type { Content } from './content.ts';
+
+/** One is written while the next one is made ready. */
+const WRITES_AT_ONCE = 3;
 
 /**
  * Writes content to `handle` from offset 0, every chunk verified before it is written. Neither truncates nor
@@ -15,12 +19,23 @@ export async function extractContent(
   activity: Activity,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<void> {
+  const writes = new ParallelWork(WRITES_AT_ONCE);
   let offset = 0;
-  for await (const block of reader.readBlocks(content)) {
-    activity.signal.throwIfAborted();
-    await writeAll(handle, block, offset);
-    offset += block.length;
-    onBytes(block.length);
+  try {
+    for await (const { bytes, release } of reader.readBlocks(content)) {
+      activity.signal.throwIfAborted();
+      const at = offset;
+      offset += bytes.length;
+      await writes.add(async () => {
+        await writeAll(handle, bytes, at);
+        release();
+        onBytes(bytes.length);
+      });
+    }
+    await writes.settle();
+  } finally {
+    // Nothing is closed or removed under them.
+    await writes.idle();
   }
 }
 

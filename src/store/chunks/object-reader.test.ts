@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { objectId } from '../format/object-id.ts';
 import { readDescriptor } from '../format/read-descriptor.ts';
 import type { RecordFields } from '../format/record.ts';
+import { xorWithBase } from '../format/xor.ts';
 import { layoutOf, packDirectory, packPath } from '../layout.ts';
 import { OpenPack } from '../packs/open-pack.ts';
 import { checkRepository, openReader } from '../repository.ts';
 import { activity, scratchRepository, writerOf } from '../testing/scratch-repository.ts';
 import { ZSTD_FRAME, zstdBomb, zstdFramePlain } from '../testing/zstd-frame.ts';
-import { xorWithBase } from './xor.ts';
 
 let path: string;
 let dispose: () => Promise<void>;

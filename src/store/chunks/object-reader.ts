@@ -4,10 +4,10 @@ import { recordKeyOf } from '../encryption/record-seal.ts';
 import type { RepositoryKeys } from '../encryption/repository-keys.ts';
 import { objectId } from '../format/object-id.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
+import { xorWithBase } from '../format/xor.ts';
 import type { PackFiles } from '../packs/pack-files.ts';
 import { bytePool } from '../threads/byte-pool.ts';
 import type { DecodeTask } from '../threads/byte-task.ts';
-import { xorWithBase } from './xor.ts';
 
 export interface StoredRecord {
   readonly fields: RecordFields;
@@ -104,7 +104,7 @@ export class ObjectReader {
 
   /** Whether a record of it is known, without reading it. */
   async holds(id: string): Promise<boolean> {
-    if (this.#pending?.pendingPlain(id) || this.#pending?.pendingRecord(id)) return true;
+    if (this.#isPending(id)) return true;
     return (this.#index.find(id) ?? (await this.#index.findAgain(id))) !== null;
   }
 
@@ -112,29 +112,63 @@ export class ObjectReader {
    * The plaintext of a record, hashed against its id; `into` as of `read`.
    * @throws VERIFY_FAILED and what reading the base throws
    */
-  async decode({ fields, stored }: StoredRecord, into?: Buffer): Promise<Buffer> {
-    const task = this.#decoding(fields, stored);
-    if (fields.base === null) {
-      const to = into?.length === fields.plainBytes ? { into } : {};
-      const { bytes, id } = await bytePool().run({ ...task, ...to, wanted: 'both' });
-      requireId(fields, id);
-      return bytes ?? stored;
+  async decode(record: StoredRecord, into?: Buffer): Promise<Buffer> {
+    const { fields, stored } = record;
+    const to = into?.length === fields.plainBytes ? { into } : {};
+    if (fields.base !== null) {
+      return (await this.#decodeOnBase(record, to)) ?? (await this.#decodeDelta(record));
     }
-    const { bytes } = await bytePool().run({ ...task, wanted: 'plain' });
-    const plain = xorWithBase(bytes ?? stored, await this.readBase(fields.base));
-    requireId(fields, objectId(plain, this.#keys?.objectIds ?? null));
-    return plain;
+    const task = this.#decoding(fields, stored);
+    const { bytes, id } = await bytePool().run({ ...task, ...to, wanted: 'both' });
+    requireId(fields, id);
+    return bytes ?? stored;
   }
 
   /** That a record decodes to what hashes to its id; cheaper than `decode`, and throws the same. */
   async verify(record: StoredRecord): Promise<void> {
     const { fields, stored } = record;
     if (fields.base !== null) {
-      await this.decode(record);
+      if ((await this.#decodeOnBase(record, 'id')) === null) await this.#decodeDelta(record);
       return;
     }
     const task = this.#decoding(fields, stored);
     requireId(fields, (await bytePool().run({ ...task, wanted: 'id' })).id);
+  }
+
+  /**
+   * A delta and its base in one go, where both are records of packs; nothing of the base's plaintext is kept. Null
+   * where that is not so, and where anything is amiss: step by step it is found out what. Nothing for `id` alone.
+   */
+  async #decodeOnBase(
+    { fields, stored }: StoredRecord,
+    to: { readonly into?: Buffer } | 'id',
+  ): Promise<Buffer | null> {
+    const { base } = fields;
+    if (base === null || this.#bases.has(base) || this.#isPending(base)) return null;
+    const location = this.#index.find(base);
+    if (location === null || location.base !== null) return null;
+    try {
+      return await this.#withRecord(base, location, async (full) => {
+        const task = {
+          ...this.#decoding(fields, stored),
+          base: this.#decoding(full.fields, full.stored),
+          ...(to === 'id' ? ({ wanted: 'id' } as const) : ({ ...to, wanted: 'both' } as const)),
+        };
+        const { bytes, id } = await bytePool().run(task);
+        requireId(fields, id);
+        return bytes ?? NOTHING;
+      });
+    } catch {
+      return null;
+    }
+  }
+
+  async #decodeDelta({ fields, stored }: StoredRecord): Promise<Buffer> {
+    const task = this.#decoding(fields, stored);
+    const { bytes } = await bytePool().run({ ...task, wanted: 'plain' });
+    const plain = xorWithBase(bytes ?? stored, await this.readBase(fields.base!));
+    requireId(fields, objectId(plain, this.#keys?.objectIds ?? null));
+    return plain;
   }
 
   /** That a delta decodes to a difference that hashes so. @throws VERIFY_FAILED, what the codec throws */
@@ -186,19 +220,42 @@ export class ObjectReader {
 
   async #readAt(id: string, location: Location, into?: Buffer): Promise<Buffer> {
     try {
-      const bytes = RECORD_HEADER_BYTES + location.storedBytes;
-      const record = await this.#files.read(location.pack, location.offset, bytes);
-      const fields = decodeRecordHeader(record, 0);
-      const stored = record.subarray(RECORD_HEADER_BYTES);
-      if (fields === null || fields.id !== id || fields.storedBytes !== stored.length) {
-        throw new Error('no such record stands at its place');
-      }
-      return await this.decode({ fields, stored }, into);
+      return await this.#withRecord(id, location, async (record) => {
+        const plain = await this.decode(record, into);
+        // What was stored as it is, is only lent.
+        return plain.buffer === record.stored.buffer && plain !== into ? copyOf(plain) : plain;
+      });
     } catch (error) {
       throw readFailure(id, location, error);
     }
   }
+
+  /** Lends the record of `id` that stands at its place. @throws system errors of reading; where it is another one */
+  async #withRecord<Result>(
+    id: string,
+    location: Location,
+    use: (record: StoredRecord) => Promise<Result>,
+  ): Promise<Result> {
+    const bytes = RECORD_HEADER_BYTES + location.storedBytes;
+    const lent = await this.#files.read(location.pack, location.offset, bytes);
+    try {
+      const fields = decodeRecordHeader(lent.bytes, 0);
+      const stored = lent.bytes.subarray(RECORD_HEADER_BYTES);
+      if (fields === null || fields.id !== id || fields.storedBytes !== stored.length) {
+        throw new Error('no such record stands at its place');
+      }
+      return await use({ fields, stored });
+    } finally {
+      lent.release();
+    }
+  }
+
+  #isPending(id: string): boolean {
+    return Boolean(this.#pending?.pendingPlain(id) || this.#pending?.pendingRecord(id));
+  }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 function copyOf(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);

@@ -1,10 +1,10 @@
 import { HoldfastError } from '../../kernel/errors.ts';
 import { objectId } from '../format/object-id.ts';
 import type { ObjectKind } from '../format/record.ts';
+import { differingShare, xorWithBase } from '../format/xor.ts';
 import type { PackWriter } from '../packs/pack-writer.ts';
 import type { ObjectReader, StoredRecord } from './object-reader.ts';
 import type { Encoded, EncodedRecord, RecordEncoder } from './record-encoder.ts';
-import { differingShare, xorWithBase } from './xor.ts';
 
 /** Names the object that stood at the same place in the parent snapshot; asked only about new objects. */
 export type PredecessorOf = () => Promise<string | null>;

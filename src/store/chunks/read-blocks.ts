@@ -6,21 +6,27 @@ import { chunkIdsOf, type ReadObject } from './walk-content.ts';
 
 const BLOCK_CHUNKS = BLOCK_BYTES / CHUNK_BYTES;
 /** Together enough chunks to keep every thread busy. */
-const BLOCKS_AHEAD = 3;
+const BLOCKS_AHEAD = 6;
 
 /** Reads one object, verified, where it is as long as `into` into that; else it comes in memory of its own. */
 export type ReadObjectInto = (id: string, into: Buffer) => Promise<Buffer>;
 
+/** A block of plaintext. Its memory is lent: once it is released, something else stands there. */
+export interface ReadBlock {
+  readonly bytes: Buffer;
+  release(): void;
+}
+
 /**
- * Plaintext in order, in blocks of a mebibyte, every chunk verified against its id; some blocks are read ahead. A
- * block is only lent: once the next one is asked for, its memory is used for another.
+ * Plaintext in order, in blocks of a mebibyte, every chunk verified against its id; some blocks are read ahead.
+ * Whoever takes a block releases it.
  * @throws VERIFY_FAILED, REPO_CORRUPT
  */
 export async function* readBlocksOf(
   content: Content,
   read: ReadObject,
   readInto: ReadObjectInto,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<ReadBlock> {
   const ids = chunkIdsOf(content, read);
   const ahead: Promise<ReadBlock>[] = [];
   let begun = 0;
@@ -37,17 +43,11 @@ export async function* readBlocksOf(
     }
     const reading = ahead.shift();
     if (reading === undefined) break;
-    const { block, bytes } = await reading;
-    done += bytes.length;
-    yield bytes;
-    block.release();
+    const block = await reading;
+    done += block.bytes.length;
+    yield block;
   }
   if (done !== content.bytes || (await ids.next()).done !== true) throw wrongLength(content, done);
-}
-
-interface ReadBlock {
-  readonly block: LentBlock;
-  readonly bytes: Buffer;
 }
 
 /** Fewer at the end. */
@@ -82,5 +82,5 @@ async function readBlock(
   });
   // A block that failed is not lent again: some of its chunks may still be on their way into it.
   await Promise.all(reading);
-  return { block, bytes };
+  return { bytes, release: () => block.release() };
 }

@@ -172,5 +172,8 @@ async function standsElsewhere(
   const header = await files
     .read(location.pack, location.offset, RECORD_HEADER_BYTES)
     .catch(() => null);
-  return header !== null && decodeRecordHeader(header, 0)?.id === id;
+  if (header === null) return false;
+  const fields = decodeRecordHeader(header.bytes, 0);
+  header.release();
+  return fields?.id === id;
 }

@@ -1,7 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
 import type { Batch, BatchResult, SentResult, SentTask, SharedBytes, Slot } from './byte-batch.ts';
-import { type ByteResult, type ByteTask, resultBytesMax, workBytes } from './byte-task.ts';
+import {
+  type ByteResult,
+  type ByteTask,
+  inputsOf,
+  resultBytesMax,
+  workBytes,
+} from './byte-task.ts';
+import { type Introductions, KnownMemories } from './known-memories.ts';
 import { BLOCK_BYTES, LentBlock } from './lent-block.ts';
 
 export interface QueuedTask {
@@ -13,7 +20,7 @@ export interface QueuedTask {
 /** One batch is worked on while the next one waits and the results of the last one are taken. */
 const SLOTS = 2;
 /** Large enough to make the message cheap, small enough to keep all threads busy. */
-const BATCH_BYTES = 512 * 1024;
+const BATCH_BYTES = 1024 * 1024;
 const HEAP_MEGABYTES_MAX = 64;
 /** Small, so that buffers are let go soon: those of the codecs stand outside the heap and do not make it grow. */
 const YOUNG_MEGABYTES_MAX = 1;
@@ -23,6 +30,7 @@ export class ByteLane {
   readonly #thread: Worker;
   readonly #slots: readonly Slot[];
   readonly #taken: (readonly QueuedTask[] | null)[];
+  readonly #memories = new KnownMemories();
   readonly #onRoom: () => void;
   readonly #onEnd: (undone: readonly QueuedTask[]) => void;
   #isAlive = true;
@@ -60,11 +68,15 @@ export class ByteLane {
   /** Takes as many of the queue's first tasks as make a batch. A slot must be free. */
   send(queue: QueuedTask[]): void {
     const slot = this.#taken.indexOf(null);
-    const batch = takeBatch(queue, this.#slots[slot]!);
-    this.#taken[slot] = batch.taken;
+    const introductions: Introductions = { introduced: [], forgotten: [] };
+    const { taken, sent } = takeBatch(queue, this.#slots[slot]!, (memory) =>
+      this.#memories.numberOf(memory, introductions),
+    );
+    this.#memories.tidy(introductions);
+    this.#taken[slot] = taken;
     // While something is under way the process must wait for it.
     this.#thread.ref();
-    this.#thread.postMessage({ slot, tasks: batch.sent } satisfies Batch);
+    this.#thread.postMessage({ slot, tasks: sent, ...introductions } satisfies Batch);
   }
 
   #take({ slot, results }: BatchResult): void {
@@ -104,52 +116,71 @@ export class ByteLane {
   }
 }
 
+/** How a thread calls memory that it shares. */
+type NumberOf = (memory: SharedArrayBuffer) => number;
+
 function takeBatch(
   queue: QueuedTask[],
   { input, output }: Slot,
+  numberOf: NumberOf,
 ): { taken: QueuedTask[]; sent: SentTask[] } {
   const taken: QueuedTask[] = [];
   const sent: SentTask[] = [];
   let work = 0;
   let inputUsed = 0;
   let outputUsed = 0;
+  const share = (bytes: Buffer): SharedBytes => {
+    const { byteOffset: offset, length } = bytes;
+    const memory = sharedMemoryOf(bytes);
+    if (memory !== null) return { memory: numberOf(memory), offset, length };
+    const at = { memory: null, offset: inputUsed, length };
+    bytes.copy(Buffer.from(input, inputUsed, length));
+    inputUsed += length;
+    return at;
+  };
   while (queue.length > 0 && work < BATCH_BYTES) {
     const { task } = queue[0]!;
-    const isShared = task.bytes.buffer instanceof SharedArrayBuffer;
-    const inputEnd = inputUsed + (isShared ? 0 : task.bytes.length);
+    const inputEnd = inputUsed + copiedBytes(task);
     const outputEnd = outputUsed + resultBytesMax(task);
     if (taken.length > 0 && (inputEnd > input.byteLength || outputEnd > output.byteLength)) break;
     taken.push(queue.shift()!);
-    sent.push(sentTask(task, share(task.bytes, input, inputUsed)));
-    inputUsed = inputEnd;
+    sent.push(sentTask(task, share));
     outputUsed = outputEnd;
     work += workBytes(task);
   }
   return { taken, sent };
 }
 
-function sentTask(task: ByteTask, at: SharedBytes): SentTask {
-  if (task.kind !== 'decode' || task.into === undefined) {
-    const { bytes: _, ...rest } = task;
-    return { ...rest, at };
+function sentTask(task: ByteTask, share: (bytes: Buffer) => SharedBytes): SentTask {
+  if (task.kind !== 'decode') {
+    const { bytes, ...rest } = task;
+    return { ...rest, at: share(bytes) };
   }
-  const { bytes: _, into, ...rest } = task;
-  return { ...rest, at, to: sharedBytes(into) };
+  const { bytes, into, base, ...rest } = task;
+  const to = into === undefined ? {} : { to: share(requireShared(into)) };
+  if (base === undefined) return { ...rest, at: share(bytes), ...to };
+  const { bytes: baseBytes, ...ofBase } = base;
+  return { ...rest, at: share(bytes), ...to, base: { ...ofBase, at: share(baseBytes) } };
 }
 
 /** @throws RangeError for memory that only this thread sees */
-function sharedBytes({ buffer, byteOffset, length }: Buffer): SharedBytes {
-  if (!((buffer as ArrayBufferLike) instanceof SharedArrayBuffer)) {
-    throw new RangeError('A result goes to memory that threads share');
-  }
-  return { shared: buffer as unknown as SharedArrayBuffer, offset: byteOffset, length };
+function requireShared(bytes: Buffer): Buffer {
+  if (sharedMemoryOf(bytes) !== null) return bytes;
+  throw new RangeError('A result goes to memory that threads share');
 }
 
-function share(bytes: Buffer, input: SharedArrayBuffer, offset: number): SharedBytes {
-  const { buffer, byteOffset, length } = bytes;
-  if (buffer instanceof SharedArrayBuffer) return { shared: buffer, offset: byteOffset, length };
-  bytes.copy(Buffer.from(input, offset, length));
-  return { shared: null, offset, length };
+/** What a task needs of the slot's input. */
+export function copiedBytes(task: ByteTask): number {
+  return inputsOf(task).reduce(
+    (sum, bytes) => sum + (sharedMemoryOf(bytes) === null ? bytes.length : 0),
+    0,
+  );
+}
+
+/** Null for memory that only this thread sees. */
+function sharedMemoryOf({ buffer }: Buffer): SharedArrayBuffer | null {
+  const memory = buffer as unknown;
+  return memory instanceof SharedArrayBuffer ? memory : null;
 }
 
 function outputBytes(results: readonly SentResult[]): number {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
-import { ByteLane, type QueuedTask } from './byte-lane.ts';
+import { ByteLane, copiedBytes, type QueuedTask } from './byte-lane.ts';
 import {
   type ByteResult,
   type ByteTask,
@@ -89,8 +89,7 @@ const isNothing = (task: ByteTask): boolean =>
   task.kind === 'compress' && task.codec === 'none' && task.seal === undefined;
 
 const fits = (task: ByteTask): boolean =>
-  (task.bytes.buffer instanceof SharedArrayBuffer || task.bytes.length <= OBJECT_BYTES_MAX) &&
-  resultBytesMax(task) <= OBJECT_BYTES_MAX;
+  copiedBytes(task) <= OBJECT_BYTES_MAX && resultBytesMax(task) <= OBJECT_BYTES_MAX;
 
 let pool = new BytePool(null);
 

@@ -4,6 +4,7 @@ import { OBJECT_BYTES_MAX, SEALED_EXTRA_BYTES } from '../format/bounds.ts';
 import { compress, decompress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
 import type { RecordCodec, RecordFields } from '../format/record.ts';
+import { xorInPlace } from '../format/xor.ts';
 import type { LentBlock } from './lent-block.ts';
 
 /** Work on bytes alone: no files, no state, the same result wherever it is done. */
@@ -45,7 +46,11 @@ export interface DecodeTask {
   readonly idKey?: Uint8Array | null;
   /** How `bytes` are opened before they are decoded; null: they are not sealed. */
   readonly opening?: Opening | null;
+  /** The full record with which what is decoded is XORed. Its own id is not looked at: the result's is. */
+  readonly base?: BaseRecord;
 }
+
+export type BaseRecord = Pick<DecodeTask, 'codec' | 'bytes' | 'plainBytes' | 'opening'>;
 
 export interface Opening {
   readonly key: RecordKey;
@@ -82,24 +87,47 @@ export function performTask(task: ByteTask): ByteResult {
     case 'seal':
       return sealed(task.seal, task.codec, task.bytes, task.plainBytes);
     case 'decode': {
-      const { opening, idKey = null } = task;
-      const stored = opening ? openRecord(opening.key, opening.fields, task.bytes) : task.bytes;
-      const plain = decompress(task.codec, stored, task.plainBytes, targetOf(task));
-      const id = task.wanted === 'plain' ? null : objectId(plain, idKey);
+      const plain = task.base === undefined ? decode(task, targetOf(task)) : decodeDelta(task);
+      const id = task.wanted === 'plain' ? null : objectId(plain, task.idKey ?? null);
       const isResult = task.wanted !== 'id' && plain !== task.bytes;
       return { bytes: isResult ? plain : null, codec: 'none', id };
     }
   }
 }
 
+function decode({ opening, codec, bytes, plainBytes }: BaseRecord, target?: Buffer): Buffer {
+  const stored = opening ? openRecord(opening.key, opening.fields, bytes) : bytes;
+  return decompress(codec, stored, plainBytes, target);
+}
+
 /** Where a task's plaintext goes; undefined: into memory of its own. What is only hashed goes where the last one was. */
 function targetOf({ codec, wanted, into, plainBytes }: DecodeTask): Buffer | undefined {
   if (wanted !== 'id') return into;
-  if (codec !== 'zstd' || plainBytes > OBJECT_BYTES_MAX) return undefined;
-  if (scratch.length < plainBytes) scratch = Buffer.allocUnsafeSlow(plainBytes);
-  return scratch.subarray(0, plainBytes);
+  return codec === 'zstd' ? scratches.plain.take(plainBytes) : undefined;
 }
-let scratch = Buffer.alloc(0);
+
+function decodeDelta({ base, ...task }: DecodeTask): Buffer {
+  const { wanted, into, plainBytes } = task;
+  const target = wanted === 'id' ? scratches.plain.take(plainBytes) : into;
+  const difference = decode(task, target ?? Buffer.allocUnsafeSlow(plainBytes));
+  xorInPlace(difference, decode(base!, scratches.base.take(base!.plainBytes)));
+  return difference;
+}
+
+/** Memory for plaintext that nobody asks for. */
+class Scratch {
+  #memory = Buffer.alloc(0);
+
+  /** What was taken before is gone. Memory of its own where an object is larger than any should be. */
+  take(bytes: number): Buffer {
+    if (bytes > OBJECT_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes);
+    if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafeSlow(bytes);
+    return this.#memory.subarray(0, bytes);
+  }
+}
+
+/** Of this thread. */
+const scratches = { plain: new Scratch(), base: new Scratch() };
 
 function sealed(
   { key, record }: Sealing,
@@ -120,10 +148,18 @@ export function resultBytesMax(task: ByteTask): number {
     return task.codec === 'none' ? 0 : task.bytes.length;
   }
   if (task.kind === 'hash' || task.wanted === 'id' || task.into !== undefined) return 0;
-  return task.codec === 'none' && !task.opening ? 0 : task.plainBytes;
+  const isInput = task.codec === 'none' && !task.opening && task.base === undefined;
+  return isInput ? 0 : task.plainBytes;
 }
 
 /** How much work it is, in bytes of plaintext. */
 export function workBytes(task: ByteTask): number {
-  return task.kind === 'decode' ? task.plainBytes : task.bytes.length;
+  if (task.kind !== 'decode') return task.bytes.length;
+  return task.plainBytes + (task.base?.plainBytes ?? 0);
+}
+
+/** All that a task reads, in the order in which it is sent. */
+export function inputsOf(task: ByteTask): readonly Buffer[] {
+  if (task.kind !== 'decode' || task.base === undefined) return [task.bytes];
+  return [task.bytes, task.base.bytes];
 }

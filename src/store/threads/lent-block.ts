@@ -1,8 +1,9 @@
 /** What is read and written of large contents at once, on its way through threads. */
 export const BLOCK_BYTES = 1024 * 1024;
 
-/** Enough for the blocks being read, hashed, compressed and written of one content; more are made where needed. */
-const KEPT_MAX = 16;
+/** Enough for the blocks being read, hashed, compressed and written of one content, and for those kept of packs; more
+    are made where needed. */
+const KEPT_MAX = 24;
 const kept: SharedArrayBuffer[] = [];
 
 /**

@@ -2,7 +2,7 @@
  * Buffers stand outside of V8's heap, and V8 lets a hundred megabytes of dead ones pile up in every thread before it
  * looks. A look at the young ones alone takes well below a millisecond.
  */
-const BYTES_BETWEEN = 16 * 1024 * 1024;
+const BYTES_BETWEEN = 64 * 1024 * 1024;
 
 /** Of a process started with `--expose-gc`; elsewhere nothing happens. */
 const collect = (globalThis as { gc?: (options: { type: 'minor' }) => void }).gc;

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import type { DiskTree } from './power-cut.ts';
 
-const DARK_MS = 3_600_000;
+const DARK_MS = 2 * 24 * 3_600_000;
 
 /**
  * Lays a tree out in `root`, in place of whatever is there. Every file is the inode that it was in the recorded

@@ -1,8 +1,20 @@
 /** XOR of `plain` with `base`, base cut or padded with zeros to the length of `plain`. A new buffer. */
 export function xorWithBase(plain: Buffer, base: Buffer): Buffer {
   const result = Buffer.allocUnsafeSlow(plain.length);
+  xorTo(result, plain, base);
+  if (plain.length > base.length) plain.copy(result, base.length, base.length);
+  return result;
+}
+
+/** The same in place: `bytes` becomes its XOR with `base`. */
+export function xorInPlace(bytes: Buffer, base: Buffer): void {
+  xorTo(bytes, bytes, base);
+}
+
+/** As far as both go. */
+function xorTo(result: Buffer, plain: Buffer, base: Buffer): void {
   const shared = Math.min(plain.length, base.length);
-  const words = aligned(plain) && aligned(base) ? shared >>> 2 : 0;
+  const words = aligned(plain) && aligned(base) && aligned(result) ? shared >>> 2 : 0;
   if (words > 0) {
     const from = new Uint32Array(plain.buffer, plain.byteOffset, words);
     const other = new Uint32Array(base.buffer, base.byteOffset, words);
@@ -12,8 +24,6 @@ export function xorWithBase(plain: Buffer, base: Buffer): Buffer {
   for (let index = words * 4; index < shared; index += 1) {
     result[index] = plain[index]! ^ base[index]!;
   }
-  if (plain.length > shared) plain.copy(result, shared, shared);
-  return result;
 }
 
 const aligned = (buffer: Buffer): boolean => buffer.byteOffset % 4 === 0;
