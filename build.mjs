@@ -1,7 +1,7 @@
 /**
  * Bundles the three programs into `dist/`:
  *   cli/main.js  the thin client: everything it needs inside, and what a command does not need is never evaluated
- *   daemon.js    the daemon;  worker.js  one job each;  byte-thread.js  the threads of a worker.
+ *   daemon.js    the daemon;  worker.js  one job each;  byte-thread.js, check-thread.js  the threads of a worker.
  *                Native packages, and those that read files of their own, stay in node_modules.
  * Each of these is a short start beside its bodies and what V8 compiled of them: `packaging/`.
  */
@@ -25,6 +25,7 @@ const programs = [
   { path: 'daemon.js', entry: 'src/daemon/main.ts', external: SERVER_PACKAGES },
   { path: 'worker.js', entry: 'src/worker/main.ts', external: SERVER_PACKAGES },
   { path: 'byte-thread.js', entry: 'src/store/threads/byte-thread.ts', external: SERVER_PACKAGES },
+  { path: 'check-thread.js', entry: 'src/sqlite/check-thread.ts', external: SERVER_PACKAGES },
   {
     path: 'cli/main.js',
     entry: 'src/cli/main.ts',

@@ -1,14 +1,20 @@
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, read } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { isoTime, sleep } from '../kernel/clock.ts';
 import { systemCode } from '../kernel/errors.ts';
+import { checksBeside, checkUnlockedBeside } from '../sqlite/check-beside.ts';
+import type { ConnectionCheck } from '../sqlite/database-check.ts';
 import { statFingerprint } from '../sqlite/fingerprint.ts';
 import { type DatabaseHeader, HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
 import { openForReading, readAt, readStart } from '../sqlite/read-at.ts';
 import { checkUnlocked } from '../sqlite/unlocked-check.ts';
 import type { Content } from '../store/chunks/content.ts';
 import type { DatabaseCheck } from '../store/manifests/manifest.ts';
+import type { ContentSource } from '../store/store.ts';
 import type { DatabaseContext, DatabaseTask } from './database-task.ts';
+
+const readDescriptor = promisify(read);
 
 /** Below this, reading under the lock takes no longer than taking the lock. */
 const WORTHWHILE_BYTES = 4 * 1024 * 1024;
@@ -53,11 +59,14 @@ export async function readAhead(
 
 /** @returns null for what is no rollback-mode database of whole pages, or shrank while it was read */
 async function readOne(task: DatabaseTask, context: DatabaseContext): Promise<ReadAhead | null> {
+  const { path } = task.found;
   const stored = await storeOne(task, context);
-  if (stored === null || !(await isStill(task.found.path, stored.state))) {
-    return stored === null ? null : { ...stored, check: null };
-  }
-  return { ...stored, check: checkAhead(task.found.path, context) };
+  if (stored === null) return null;
+  const { content, state, checking } = stored;
+  // Whatever comes of it: its connection is closed before anything is pinned.
+  const beside = await checking;
+  if (!(await isStill(path, state))) return { content, state, check: null };
+  return { content, state, check: beside ?? checkAhead(path, context) };
 }
 
 /** A look that proves nothing: whether it is worth going on. */
@@ -67,13 +76,32 @@ async function isStill(path: string, state: string): Promise<boolean> {
 }
 
 /** Its connection is closed again before anything is pinned. */
-function checkAhead(path: string, { clock, checkLevel }: DatabaseContext): DatabaseCheck | null {
-  const startedMs = clock.monotonicMs();
-  const result = checkUnlocked(path, checkLevel);
+function checkAhead(path: string, context: DatabaseContext): DatabaseCheck | null {
+  const startedMs = context.clock.monotonicMs();
+  return recordOf(checkUnlocked(path, context.checkLevel), startedMs, context);
+}
+
+/** The same beside reading, where that is worthwhile; null where it is not, or came to nothing. */
+async function checkMeanwhile(
+  path: string,
+  bytes: number,
+  context: DatabaseContext,
+): Promise<DatabaseCheck | null> {
+  if (!checksBeside(bytes)) return null;
+  const startedMs = context.clock.monotonicMs();
+  const result = await checkUnlockedBeside(path, context.checkLevel).catch(() => null);
+  return recordOf(result, startedMs, context);
+}
+
+function recordOf(
+  result: ConnectionCheck | null,
+  startedMs: number,
+  { clock, checkLevel: level }: DatabaseContext,
+): DatabaseCheck | null {
   if (result === null) return null;
   const { ok, messages } = result;
   const durationMs = Math.round(clock.monotonicMs() - startedMs);
-  return { level: checkLevel, ok, messages, durationMs, at: isoTime(clock.nowMs()) };
+  return { level, ok, messages, durationMs, at: isoTime(clock.nowMs()) };
 }
 
 /** A write that is rolled back leaves no trace but the time of the file, which must therefore be able to change. */
@@ -84,13 +112,17 @@ async function hasSettled(path: string, { clock, activity }: DatabaseContext): P
   return isOld();
 }
 
-async function storeOne(
-  task: DatabaseTask,
-  context: DatabaseContext,
-): Promise<Omit<ReadAhead, 'check'> | null> {
+interface StoredAhead extends Omit<ReadAhead, 'check'> {
+  readonly checking: Promise<DatabaseCheck | null>;
+}
+
+async function storeOne(task: DatabaseTask, context: DatabaseContext): Promise<StoredAhead | null> {
   const { path } = task.found;
   if (!(await hasSettled(path, context))) return null;
   const descriptor = openForReading(path);
+  let checking: Promise<DatabaseCheck | null> = Promise.resolve(null);
+  let source: WholeFile | null = null;
+  let isStored = false;
   try {
     const header = parseHeader(readAt(descriptor, 0, HEADER_BYTES));
     const bytes = fstatSync(descriptor).size;
@@ -98,21 +130,61 @@ async function storeOne(
       return null;
     }
     const state = await rollbackState(path, header);
-    let isShort = false;
-    const source = {
-      bytes,
-      read: (offset: number, lengthBytes: number): Buffer => {
-        const block = readAt(descriptor, offset, lengthBytes);
-        if (block.length === lengthBytes) return block;
-        isShort = true;
-        return Buffer.concat([block], lengthBytes);
-      },
-    };
+    checking = checkMeanwhile(path, bytes, context);
+    source = new WholeFile(descriptor, bytes);
     const { writer, report, activity } = context;
     const content = await writer.writeContent(report.metered(source), task.found.before, activity);
-    return isShort ? null : { content, state };
+    isStored = !source.isShort;
+    return isStored ? { content, state, checking } : null;
   } finally {
+    if (!isStored) await checking;
+    // A writer that failed may have left a read under way.
+    await source?.idle();
     closeSync(descriptor);
+  }
+}
+
+/** A file as it stands; one that was cut short meanwhile ends in zeros. */
+class WholeFile implements ContentSource {
+  readonly bytes: number;
+  isShort = false;
+  readonly #descriptor: number;
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(descriptor: number, bytes: number) {
+    this.#descriptor = descriptor;
+    this.bytes = bytes;
+  }
+
+  async read(offset: number, lengthBytes: number, into?: Buffer): Promise<Buffer> {
+    const bytes = into?.subarray(0, lengthBytes) ?? Buffer.allocUnsafeSlow(lengthBytes);
+    const reading = this.#fill(bytes, offset);
+    this.#reading = reading.catch(() => {});
+    return reading;
+  }
+
+  /** Resolves when no read is under way: before that, the descriptor may not be closed. */
+  async idle(): Promise<void> {
+    await this.#reading;
+  }
+
+  async #fill(bytes: Buffer, offset: number): Promise<Buffer> {
+    const lengthBytes = bytes.length;
+    let done = 0;
+    while (done < lengthBytes) {
+      const at = offset + done;
+      const { bytesRead } = await readDescriptor(
+        this.#descriptor,
+        bytes,
+        done,
+        lengthBytes - done,
+        at,
+      );
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    if (done < lengthBytes) this.isShort = true;
+    return bytes.fill(0, done);
   }
 }
 

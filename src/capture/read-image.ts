@@ -79,9 +79,9 @@ function imageSource(
   memory?.prepare(way);
   return {
     bytes: metered.bytes,
-    read: (offset, lengthBytes) => {
+    read: (offset, lengthBytes, into) => {
       patience.assertBearable();
-      return metered.read(offset, lengthBytes);
+      return metered.read(offset, lengthBytes, into);
     },
     ...(memory === null
       ? {}

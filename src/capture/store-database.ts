@@ -1,6 +1,6 @@
 import { isoTime } from '../kernel/clock.ts';
 import { messageOf, systemCode } from '../kernel/errors.ts';
-import { checkConnection } from '../sqlite/database-check.ts';
+import { type ConnectionCheck, checkConnection } from '../sqlite/database-check.ts';
 import type { DatabaseHeader } from '../sqlite/header.ts';
 import type { PinnedDatabase } from '../sqlite/pinned-read.ts';
 import type {
@@ -28,11 +28,19 @@ export async function storeDatabase(
     pinned.journalMode === 'rollback' &&
     (await rollbackState(pinned.path, header)) === ahead.state;
   const current = isCurrent ? ahead : null;
-  let image: ReadImage = isCurrent
-    ? { content: ahead.content, reading: undefined, isPartial: false }
-    : await readImage(pinned, task, context);
-  task.patience.assertBearable();
-  const check = current?.check ?? checkPinned(pinned, context);
+  const checking = current?.check ? null : beginCheck(pinned, context);
+  let image: ReadImage;
+  let check: DatabaseCheck;
+  try {
+    image = isCurrent
+      ? { content: ahead.content, reading: undefined, isPartial: false }
+      : await readImage(pinned, task, context);
+    task.patience.assertBearable();
+    check = current?.check ?? (await checkPinned(pinned, checking!, context));
+  } finally {
+    // Its transaction is on what is pinned here.
+    await checking?.beside?.catch(() => {});
+  }
   if (!check.ok) {
     report.warn(`${task.found.logicalPath} is damaged: ${check.messages[0] ?? 'its check failed'}`);
     // Evidence is what stands there, not what stood there before.
@@ -42,14 +50,31 @@ export async function storeDatabase(
   return { content: image.content, record };
 }
 
-function checkPinned(pinned: PinnedDatabase, context: DatabaseContext): DatabaseCheck {
-  const { clock, checkLevel: level } = context;
-  const startedMs = clock.monotonicMs();
+interface BegunCheck {
+  readonly startedMs: number;
+  /** Under way while pages are read; null where the check begins when they were. */
+  readonly beside: Promise<ConnectionCheck | null> | null;
+}
+
+function beginCheck(pinned: PinnedDatabase, { clock, checkLevel }: DatabaseContext): BegunCheck {
+  const beside = pinned.checkBeside(checkLevel);
+  // Its failure is told when it is waited for.
+  beside?.catch(() => {});
+  return { startedMs: clock.monotonicMs(), beside };
+}
+
+async function checkPinned(
+  pinned: PinnedDatabase,
+  { startedMs: begunMs, beside }: BegunCheck,
+  { clock, checkLevel: level }: DatabaseContext,
+): Promise<DatabaseCheck> {
+  const startedMs = beside === null ? clock.monotonicMs() : begunMs;
   const messages: string[] = [];
   if (pinned.failure !== null) messages.push(pinned.failure);
   if (pinned.image.fault !== null) messages.push(pinned.image.fault);
   try {
-    const result = pinned.withConnection((database) => checkConnection(database, level));
+    const result =
+      (await beside) ?? pinned.withConnection((database) => checkConnection(database, level));
     messages.push(...(result?.messages ?? []));
     if (result !== null && !result.ok && messages.length === 0) messages.push('its check failed');
   } catch (error) {

@@ -1,6 +1,8 @@
 import type Database from 'better-sqlite3';
 import { sleep } from '../kernel/clock.ts';
 import type { ChangedPages } from './changed-pages.ts';
+import { checkPinnedBeside, checksBeside } from './check-beside.ts';
+import type { CheckLevel, ConnectionCheck } from './database-check.ts';
 import type { DatabaseImage } from './database-image.ts';
 import { type DatabaseHeader, HEADER_BYTES, type JournalMode, parseHeader } from './header.ts';
 import type { LogPosition } from './log-position.ts';
@@ -34,6 +36,11 @@ export interface PinnedDatabase {
   readHeader(): Promise<DatabaseHeader | null>;
   /** Lends the connection, inside its transaction; null where `failure` is set. */
   withConnection<Result>(run: (database: Database.Database) => Result): Result | null;
+  /**
+   * Checks it beside whatever is read of it, where that is worthwhile; settles before `close` may be called, with null
+   * where the check has to be done by `withConnection`. Null where it is not begun. @throws as `checkConnection`
+   */
+  checkBeside(level: CheckLevel): Promise<ConnectionCheck | null> | null;
   /** Where it stands in its log; null where that says nothing: no log, an empty one, or a copy. */
   logPosition(): LogPosition | null;
   /** The pages that may have changed since an earlier state of it; null when that cannot be proven. */
@@ -158,6 +165,7 @@ function pinnedDatabase(candidate: PinCandidate): PinnedDatabase {
       image,
       readHeader: async () => header,
       withConnection: () => null,
+      checkBeside: () => null,
       logPosition: () => null,
       changesSince: () => null,
       logBytes: () => candidate.stat.wal?.bytes ?? 0,
@@ -180,6 +188,10 @@ function pinnedDatabase(candidate: PinCandidate): PinnedDatabase {
     image,
     readHeader: async () => parseHeader(await image.read(0, Math.min(HEADER_BYTES, image.bytes))),
     withConnection: (run) => run(connection.connection),
+    checkBeside: (level) =>
+      copiedFrom === null && checksBeside(image.bytes)
+        ? checkPinnedBeside(path, level, () => !connection.hasMoved())
+        : null,
     logPosition: () => (copiedFrom === null ? connection.logPosition() : null),
     changesSince: (before) => (copiedFrom === null ? connection.changesSince(before) : null),
     logBytes: () => (copiedFrom === null ? connection.logBytes() : walBytes),
