@@ -50,6 +50,8 @@ export class FileArtifactStore implements ArtifactStore {
     { signal }: Activity,
   ): Promise<'stored' | 'present'> {
     const path = await this.#pathOf(requireReference(reference));
+    await makeDirectory(dirname(path));
+    await removeLeftovers(dirname(path));
     const before = await readSmall(`${path}${MANIFEST_SUFFIX}`, MANIFEST_BYTES_MAX);
     if (before === manifestText) return 'present';
     if (before !== null) {
@@ -57,8 +59,6 @@ export class FileArtifactStore implements ArtifactStore {
         hint: 'Nothing in a store is ever written over.',
       });
     }
-    await makeDirectory(dirname(path));
-    await removeLeftovers(dirname(path));
     await writePayload(path, payload, signal);
     await writeFileDurably(`${path}${MANIFEST_SUFFIX}`, manifestText);
     return 'stored';
@@ -95,6 +95,7 @@ export class FileArtifactStore implements ArtifactStore {
     const path = await this.#pathOf(checkAlias(alias));
     requireReference(ref);
     await makeDirectory(dirname(path));
+    await removeLeftovers(dirname(path));
     await writeFileDurably(path, `${JSON.stringify({ format: 1, ref, digest })}\n`);
   }
 

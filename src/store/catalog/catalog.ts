@@ -330,7 +330,21 @@ export class Catalog {
 
   close(): void {
     this.#readOff();
+    if (this.#changes > 0 && this.path !== PRIVATE) this.#emptyLog();
     this.#database.close();
+  }
+
+  /**
+   * A reader that stays connected keeps the log from being removed with its last writer: as long as the longest there
+   * ever was, beside a file that is as long by then. Where somebody reads at this moment, the next writer empties it.
+   */
+  #emptyLog(): void {
+    try {
+      this.#database.pragma('busy_timeout = 0');
+      this.#database.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      // What is in the log is as durable there.
+    }
   }
 
   #commit<T>(run: () => T): T {
