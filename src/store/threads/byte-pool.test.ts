@@ -6,10 +6,18 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordKeyOf } from '../encryption/record-seal.ts';
 import { deriveKeys } from '../encryption/repository-keys.ts';
+import { compress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
+import { xorWithBase } from '../format/xor.ts';
 import { noiseBytes, rowBytes, scratchFolder } from '../testing/scratch-repository.ts';
 import { BytePool } from './byte-pool.ts';
-import { type ByteResult, type ByteTask, performTask, type Sealing } from './byte-task.ts';
+import {
+  type ByteResult,
+  type ByteTask,
+  type DecodeTask,
+  performTask,
+  type Sealing,
+} from './byte-task.ts';
 import { inParallel } from './in-parallel.ts';
 
 let folder: Awaited<ReturnType<typeof scratchFolder>>;
@@ -50,6 +58,12 @@ function shown({ bytes, codec, id }: ByteResult): string {
   return `${codec} ${id} ${bytes === null ? null : sha256(bytes)}`;
 }
 
+function inShared(bytes: Buffer): Buffer {
+  const shared = Buffer.from(new SharedArrayBuffer(bytes.length));
+  bytes.copy(shared);
+  return shared;
+}
+
 /** As the writer does where it must know the compressed size first. */
 async function sealLater(pool: BytePool, plain: Buffer, seal: Sealing): Promise<ByteResult> {
   const { bytes, codec } = await pool.run({ kind: 'compress', codec: 'brotli', bytes: plain });
@@ -82,6 +96,53 @@ describe('BytePool', () => {
       return { kind: 'decode', codec, bytes: stored ?? bytes, plainBytes: bytes.length, wanted };
     });
     expect(await runAll(pool, decodes)).toEqual(decodes.map(alone));
+  });
+
+  it('decodes deltas on their bases, wherever both stand and wherever the result goes', async () => {
+    const pool = new BytePool(entry);
+    const plains = chunks().filter(({ length }) => length === CHUNK);
+    const tasks = plains.map((plain, index): DecodeTask => {
+      const base = plains[(index * 3) % plains.length]!.subarray(
+        0,
+        index % 4 === 0 ? 50_000 : CHUNK,
+      );
+      const codec = (['brotli', 'zstd', 'none'] as const)[index % 3]!;
+      const full = compress(index % 2 === 0 ? codec : 'brotli', base);
+      const delta = compress(codec, xorWithBase(plain, base));
+      return {
+        kind: 'decode',
+        codec: delta.codec,
+        bytes: index % 5 === 0 ? inShared(delta.stored) : delta.stored,
+        plainBytes: plain.length,
+        wanted: (['both', 'id'] as const)[index % 2]!,
+        base: {
+          codec: full.codec,
+          bytes: index % 3 === 0 ? inShared(full.stored) : full.stored,
+          plainBytes: base.length,
+        },
+        ...(index % 4 === 2 ? { into: Buffer.from(new SharedArrayBuffer(CHUNK)) } : {}),
+      };
+    });
+    const expected = plains.map((plain, index) => {
+      const bytes = index % 2 === 0 ? plain : null;
+      return shown({ codec: 'none', id: objectId(plain, null), bytes });
+    });
+    expect(tasks.map(alone)).toEqual(expected);
+    expect(await runAll(pool, tasks)).toEqual(expected);
+    expect(pool.threads).toBeGreaterThan(0);
+    for (const [index, { into }] of tasks.entries()) {
+      if (into !== undefined) expect(into.equals(plains[index]!)).toBe(true);
+    }
+  });
+
+  it('goes on with memory that comes and goes', async () => {
+    const pool = new BytePool(entry);
+    // More than a thread remembers, each used twice, the first of them again in the end.
+    const blocks = Array.from({ length: 200 }, (_, index) => inShared(noiseBytes(CHUNK, index)));
+    const tasks = [...blocks, ...blocks, ...blocks.slice(0, 20)].map(
+      (bytes): ByteTask => ({ kind: 'hash', bytes }),
+    );
+    expect(await runAll(pool, tasks)).toEqual(tasks.map(alone));
   });
 
   it('reads shared memory in place, however large', async () => {
