@@ -93,7 +93,10 @@ async function conditionOf(
     return found('encrypted', 'the file looks encrypted; nothing in it can be checked or repaired');
   }
   if (outcome === 'missing') return found('missing', 'the file is gone');
-  if (outcome === 'unreadable' || outcome === 'busy') return found('unreadable', first);
+  if (outcome === 'unreadable' || outcome === 'busy') {
+    // SQLite's words for a disk that fails say nothing of how.
+    return found('unreadable', check.thrown === undefined ? first : `${check.thrown}: ${first}`);
+  }
   if (outcome === 'corrupt' && !isConstraintOnly(messages)) {
     if (users.length === 0) return found('corrupt', first);
     return found('busy', `damaged (${first}), but in use by ${named(users)}`);

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity } from '../kernel/activity.ts';
-import { messageOf, toErrorDocument } from '../kernel/errors.ts';
+import { diskFailure, messageOf, systemCode, toErrorDocument } from '../kernel/errors.ts';
 import { CHECK_MESSAGES_MAX } from '../sqlite/database-check.ts';
 import type {
   Attempt,
@@ -57,12 +57,19 @@ export interface Choice {
   readonly onlyDoubtful: boolean;
   /** Every attempt, in order, whatever became of it. */
   readonly tried: readonly CandidateReport[];
+  /** What the disk that candidates are built on said, where one of them failed of it: it may pass another time. */
+  readonly diskFailure?: string;
 }
+
+/** Of ours: only copies are read here. A copy that is too short says so as if its disk had failed. */
+const isOfDisk = (error: unknown): boolean =>
+  diskFailure(error) !== null && systemCode(error) !== 'SQLITE_IOERR_SHORT_READ';
 
 const passed = (gates: readonly GateResult[]): boolean => gates.every(({ ok }) => ok);
 
 class CandidateRun {
   readonly tried: CandidateReport[] = [];
+  diskFailure: string | null = null;
   readonly #places = new Map<string, number>();
   readonly #context: CandidateContext;
   readonly #damaged: DamagedCopies;
@@ -116,7 +123,9 @@ class CandidateRun {
       this.#activity.signal.throwIfAborted();
       // For want of room nothing is known of this one: another might lose more, and the same could be tried again.
       if (toErrorDocument(error).code === 'NO_SPACE') throw error;
-      this.tried.push({ ...report, failure: messageOf(error), gates: [], score: null });
+      const failure = messageOf(error);
+      if (isOfDisk(error)) this.diskFailure ??= `${systemCode(error)}: ${failure}`;
+      this.tried.push({ ...report, failure, gates: [], score: null });
     }
     await rm(directory, { recursive: true, force: true });
     return null;
@@ -219,5 +228,7 @@ export async function chooseCandidate(
   const passing = (await run.weighed(built)).sort(compareScores);
   // A partial result is installed where it beats a whole one; on its own it is for a person to decide.
   const onlyDoubtful = passing.every(({ doubtfulRows }) => doubtfulRows > 0);
-  return { chosen: passing[0] ?? null, passed: passing, onlyDoubtful, tried: run.tried };
+  const { tried, diskFailure: failure } = run;
+  const choice = { chosen: passing[0] ?? null, passed: passing, onlyDoubtful, tried };
+  return failure === null ? choice : { ...choice, diskFailure: failure };
 }

@@ -1,4 +1,4 @@
-import { HoldfastError, messageOf, toErrorDocument } from '../kernel/errors.ts';
+import { HoldfastError, messageOf, systemCode, toErrorDocument } from '../kernel/errors.ts';
 import { shortId } from '../kernel/ids.ts';
 import { parseFinding } from '../sqlite/integrity-messages.ts';
 import type { ChosenCandidate } from './choose-candidate.ts';
@@ -40,8 +40,10 @@ const CAUSES_MAX = 20;
 export function failureFinding(error: unknown, fingerprint: string): Finding {
   const code = error instanceof HoldfastError ? error.code : null;
   const state = code === 'TARGET_BUSY' || code === 'BUSY' ? 'busy' : 'needs-operator';
-  const reason = messageOf(error);
   const { code: told } = toErrorDocument(error);
+  // SQLite's words for a disk that fails say nothing of how.
+  const reason =
+    told === 'IO_ERROR' ? `${systemCode(error)}: ${messageOf(error)}` : messageOf(error);
   const finding = { state, reason, cause: [reason], repair: null, fingerprint } as const;
   return told === 'NO_SPACE' || told === 'IO_ERROR' ? { ...finding, failure: told } : finding;
 }
@@ -74,7 +76,10 @@ export function repairFinding(
   if (repair.sound) return { ...found, state: 'ok', reason: 'sound at the second look' };
   if (chosen === null) {
     const reason = `nothing passed: ${found.reason}`;
-    return { ...found, repair, state: 'needs-operator', reason };
+    const { diskFailure } = repair;
+    if (diskFailure === undefined) return { ...found, repair, state: 'needs-operator', reason };
+    const why = `${reason}; not all was tried to its end, since the disk failed (${diskFailure})`;
+    return { ...found, repair, state: 'needs-operator', reason: why, failure: 'IO_ERROR' };
   }
   const way = `${chosen.name} (${chosen.label})`;
   if (objection !== null) {

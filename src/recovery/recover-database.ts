@@ -250,7 +250,8 @@ export class DatabaseRecovery {
         bootId: this.#context.bootId,
         state,
         reason,
-        attempted: repair !== null && !this.#context.dryRun,
+        // What failed of our own disk is tried again once that works.
+        attempted: repair !== null && !this.#context.dryRun && failure === undefined,
         newestSnapshotId: this.#newestSnapshotId(),
         reportId,
         policy: this.#policyText(),

@@ -54,7 +54,9 @@ async function tryTraced(
   tally.realKinds.add(`${injection.calls} ${injection.error} ${injection.lasting}`);
   const problems = await judgeAftermath(place, prepared, error);
   const { code, message } = toErrorDocument(error);
-  if (error !== null && code === 'INTERNAL')
+  // Node itself could not read the program.
+  const isUnread = /^Cannot find module/.test(message);
+  if (error !== null && code === 'INTERNAL' && !isUnread)
     problems.push(`nobody can tell what it was: ${message}`);
   return problems;
 }

@@ -151,7 +151,7 @@ function unclear(error: unknown, { code }: Fault): string[] {
 /** Steps without which a work is done all the same: what they remove or note is found again by the next one. */
 const OPTIONAL: readonly { readonly step: RegExp; readonly path: RegExp }[] = [
   // A repository that may only be read has no leases: nobody who could remove a snapshot there needs to know.
-  { step: /./, path: /\/leases\// },
+  { step: /./, path: /\/leases(\/|$)/ },
   // Where no second name can be had, there is a copy or a move.
   { step: /^link$/, path: /\/(quarantine|\.holdfast-staging-[0-9a-f]+)\// },
   // What became of a migration that is in place already is looked up by the next start.
@@ -160,8 +160,22 @@ const OPTIONAL: readonly { readonly step: RegExp; readonly path: RegExp }[] = [
   { step: /^fsync-directory$/, path: /\/(out|data)(\/|$)/ },
 ];
 
-function untold(met: readonly MetStep[], _all: readonly MetStep[]): string[] {
+const isWriteOfHead = ({ step, path }: MetStep): boolean =>
+  step === 'write' && path.endsWith('.head.json');
+
+/**
+ * Where the last writing of an encrypted repository's head begins: it says what came of what was intended, which the
+ * next writer finds out by itself. That something is intended, which is written before, must not fail unheard.
+ */
+function settlingOf(all: readonly MetStep[]): number {
+  const writes = all.flatMap((each, index) => (isWriteOfHead(each) ? [index] : []));
+  return writes.length < 2 ? all.length : writes.at(-1)!;
+}
+
+function untold(met: readonly MetStep[], all: readonly MetStep[]): string[] {
+  const settling = settlingOf(all);
   return met
+    .filter((each) => all.indexOf(each) < settling)
     .filter(
       (each) => !OPTIONAL.some(({ step, path }) => step.test(each.step) && path.test(each.path)),
     )
