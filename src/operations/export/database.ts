@@ -57,7 +57,9 @@ function unreadable(error: unknown, database: string): Error | null {
   const code = systemCode(error) ?? '';
   // What is said already is said better, such as that only its application has a collation.
   if (error instanceof HoldfastError) return null;
-  const isSchema = /^malformed database schema|unsafe use of/.test(messageOf(error));
+  const isSchema = /^malformed database schema|unsafe use of|^unsupported file format/.test(
+    messageOf(error),
+  );
   const isDamage = /^SQLITE_(CORRUPT|NOTADB|TOOBIG|NOMEM)/.test(code);
   if (!isDamage && !(code.startsWith('SQLITE_ERROR') && isSchema)) return null;
   return cannot('SOURCE_CORRUPT', 'export', database, messageOf(error), {
