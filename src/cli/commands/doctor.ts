@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Settings } from '../../config/settings.ts';
 import { HoldfastError, messageOf } from '../../kernel/errors.ts';
+import { nativeZstd } from '../../store/format/zstd.ts';
 import { type CommandContext, type CommandRun, withDaemon } from '../context.ts';
 import { socketOf } from '../daemon-connection.ts';
 import {
@@ -17,7 +18,7 @@ import {
   examineLibraries,
   listProcesses,
 } from '../doctor/examine-processes.ts';
-import { examineNativeModule, examineNode } from '../doctor/examine-runtime.ts';
+import { examineCodec, examineNativeModule, examineNode } from '../doctor/examine-runtime.ts';
 import {
   examineFileSystem,
   examinePrivacy,
@@ -66,7 +67,11 @@ async function examineEverything(
   context: CommandContext,
   options: GlobalOptions,
 ): Promise<Finding[]> {
-  const runtime = [examineNode(process.versions.node), await examineNativeModule()];
+  const runtime = [
+    examineNode(process.versions.node),
+    await examineNativeModule(),
+    examineCodec(nativeZstd() !== null),
+  ];
   const answer = await askDaemon(context, options);
   const socketPath = await socketOf(options, context.environment).catch(() => options.socket ?? '');
   const instance = examineDaemon(socketPath, answer);

@@ -41,3 +41,10 @@ export async function examineNativeModule(): Promise<Finding> {
     );
   }
 }
+
+/** What snapshots are compressed with, unless the configuration says otherwise: nothing is wrong with either. */
+export function examineCodec(hasZstd: boolean): Finding {
+  const slower =
+    'brotli, slower than zstd, which Node 22.15 has built in and npm install zstd-napi adds to this one';
+  return ok('codec', `snapshots are compressed with ${hasZstd ? 'zstd' : slower}`);
+}

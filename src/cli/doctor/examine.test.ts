@@ -14,7 +14,7 @@ import {
   listProcesses,
   sqliteVersionIn,
 } from './examine-processes.ts';
-import { examineNode } from './examine-runtime.ts';
+import { examineCodec, examineNode } from './examine-runtime.ts';
 import {
   countDirectories,
   examineFileSystem,
@@ -34,6 +34,14 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 describe('the runtime', () => {
+  it('says what snapshots are compressed with, and what would be quicker', () => {
+    expect(examineCodec(true)).toMatchObject({ severity: 'ok' });
+    expect(examineCodec(false)).toMatchObject({
+      severity: 'ok',
+      message: expect.stringContaining('zstd-napi'),
+    });
+  });
+
   it('must be Node 20.19 or newer', () => {
     expect(examineNode('20.18.9').severity).toBe('error');
     expect(examineNode('20.19.0').severity).toBe('ok');
