@@ -1,23 +1,30 @@
 /**
  * What a repository of many snapshots costs those who only look at it: listing, pages over the socket, choosing one, and
- * the plan of a retention policy; and what one more snapshot costs.
+ * the plan of a retention policy; what one more snapshot costs, and a prune of half of the packs.
  *
- *   node bench/many-snapshots-bench.mjs [--snapshots 10000]
+ *   node build.mjs && node bench/many-snapshots-bench.mjs [--snapshots 10000] [--packs 1000]
  *
  * The manifests are published without waiting for the disk; everything measured is done as in use. Prints the table and
  * writes it, with its conditions, to bench/many-snapshots-bench.md.
  */
-import { rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleSource } from './bundle-source.mjs';
+import { peakOfWorkers } from './peak-memory.mjs';
+import { configure, startDaemon } from './running-daemon.mjs';
 
 const { values: options } = parseArgs({
-  options: { snapshots: { type: 'string', default: '10000' } },
+  options: {
+    snapshots: { type: 'string', default: '10000' },
+    packs: { type: 'string', default: '1000' },
+  },
 });
 const snapshots = Number(options.snapshots);
+const packs = Number(options.packs);
 
 async function load() {
   const outfile = await bundleSource(
@@ -55,6 +62,21 @@ async function median(run) {
   return times.sort((left, right) => left - right)[Math.floor(RUNS / 2)];
 }
 
+/** By a daemon, as it is done; whole command. */
+async function prune() {
+  const home = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+  mkdirSync(join(home, 'data'));
+  const settings = { repositoryDirectory: path };
+  const daemon = await startDaemon(configure(home, [['app', join(home, 'data')]], settings));
+  try {
+    return peakOfWorkers(daemon.child.pid, () => daemon.command('prune', '--yes', '--json'));
+  } finally {
+    await daemon.end();
+    rmSync(home, { recursive: true });
+  }
+}
+
+const PACK_BYTES = 200_000;
 const parts = await load();
 const { path, dispose } = await parts.scratchRepository();
 try {
@@ -78,8 +100,16 @@ try {
   for (let index = 0; index < snapshots; index += 1) {
     const capturedAt = new Date(startMs + index * 1_800_000).toISOString();
     const manifest = parts.manifestOf(tree, statistics, { capturedAt, origin: 'schedule' });
-    const { id, bytes } = parts.encodeManifest(manifest);
+    const { id, bytes } = parts.encodeManifest({ keys: null }, manifest);
     writeFileSync(join(path, 'snapshots', `${id}.json`), bytes);
+  }
+
+  // Of every second of these nothing is kept.
+  for (let count = 0; count < packs; count += 1) {
+    const writer = await parts.writerOf(path);
+    const { id } = await parts.commitFile(writer, randomBytes(PACK_BYTES), null, 20_000 + count);
+    await writer.close();
+    if (count % 2 === 0) rmSync(join(path, 'snapshots', `${id}.json`));
   }
 
   const rows = [];
@@ -114,18 +144,20 @@ try {
   const middle = (list) => list.sort((left, right) => left - right)[Math.floor(RUNS / 2)];
   rows.push(['one more snapshot, in an empty repository', middle(few)]);
   rows.push([`one more snapshot, in one of ${snapshots}`, middle(many)]);
+  const pruned = await prune();
+  rows.push([`prune, half of ${packs} packs`, pruned.ms]);
 
   const table = [
     `| with ${snapshots} snapshots | median |`,
     '| --- | --- |',
     ...rows.map(([what, ms]) => `| ${what} | ${ms.toFixed(1)} ms |`),
   ].join('\n');
-  const conditions = `Memory kept for the list: ${heapMegabytes.toFixed(0)} MiB. Half-hourly snapshots of one source; medians of ${RUNS} runs but for the first list, which reads
+  const conditions = `Memory kept for the list: ${heapMegabytes.toFixed(0)} MiB; of the worker that prunes, at most: ${(pruned.memoryBytes / 2 ** 20).toFixed(0)} MiB. Half-hourly snapshots of one source; medians of ${RUNS} runs but for the first list, which reads
 every manifest because the catalog was not told of them.
 
 ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}.
 
-Command: \`node bench/many-snapshots-bench.mjs --snapshots ${snapshots}\``;
+Command: \`node bench/many-snapshots-bench.mjs --snapshots ${snapshots} --packs ${packs}\``;
   console.log(table);
   writeFileSync(
     new URL('many-snapshots-bench.md', import.meta.url),
