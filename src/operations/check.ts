@@ -5,6 +5,7 @@ import {
   checkRepository,
   FoundDamage,
   isDamageKnown,
+  type KeyMaterial,
   recordDamage,
 } from '../store/repository.ts';
 import type { Operation, OperationContext } from './operation.ts';
@@ -43,16 +44,17 @@ export const check: Operation<CheckParameters> = {
     const key = await repositoryKey(settings);
     // Before anything of it is read: a writer meanwhile only moves on.
     const seen = key === null ? null : await seenHead(settings);
-    const damage = new FoundDamage();
-    const look = (): Promise<CheckReport> =>
+    const look = (damage: FoundDamage): Promise<CheckReport> =>
       checkRepository(path, { readData, key, seen, damage }, activity);
     const isAll = readData === 'all' || (readData !== 'none' && readData.percent === 100);
-    let report = await look();
-    if (isAll && damage.isNone && (await isDamageKnown(path, key))) {
-      // The medium was at fault only once, or somebody put the files back.
-      await makeKnown(context, damage, isAll);
-      activity.warn('What was known to be damaged reads well, and is used again');
-      report = await look();
+    let damage = new FoundDamage();
+    let report = await look(damage);
+    if (isAll && (await isKnownAmiss(path, key, damage))) {
+      await makeKnown(context, new FoundDamage(), isAll);
+      damage = new FoundDamage();
+      report = await look(damage);
+      if (damage.isNone)
+        activity.warn('What was known to be damaged reads well, and is used again');
     }
     for (const finding of report.findings.slice(0, 100)) {
       if (finding.severity === 'warning') activity.warn(finding.message);
@@ -72,6 +74,20 @@ export const check: Operation<CheckParameters> = {
     );
   },
 };
+
+/**
+ * True where what is known is no longer so: every record reads well, and what cannot be found may be missing only
+ * because its record counts as damaged. The medium was at fault once, or somebody put the files back.
+ */
+async function isKnownAmiss(
+  path: string,
+  key: KeyMaterial | null,
+  found: FoundDamage,
+): Promise<boolean> {
+  if (found.records.size > 0) return false;
+  const known = await isDamageKnown(path, key);
+  return known.records || (known.missing && found.isNone);
+}
 
 /** So that the next backup stores again what the live data still has. The check itself has its result already. */
 async function makeKnown(

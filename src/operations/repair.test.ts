@@ -164,6 +164,27 @@ describe('a backup after damage', () => {
     },
   );
 
+  it('damage that has gone away is no longer known once all data reads well, though snapshots need what it was', async () => {
+    const path = rotSteadyFile();
+    const damaged = readFileSync(path);
+    await expect(checkAll()).rejects.toMatchObject({ code: 'VERIFY_FAILED' });
+    // The same disk, read well this time.
+    const bytes = Buffer.from(damaged);
+    bytes[bytes.indexOf(steady.subarray(8, 40)) - 1]! ^= 4;
+    writeFileSync(path, bytes);
+    expect(await checkAll()).toMatchObject({ ok: true, errors: 0 });
+    expect(warnings).toContainEqual(expect.stringContaining('is used again'));
+    expect(statSync(layoutOf(bench.template).knownDamage, { throwIfNoEntry: false })).toBe(
+      undefined,
+    );
+    warnings = [];
+    expect(await checkAll()).toMatchObject({ ok: true });
+    expect(warnings).toEqual([]);
+    // And if it comes back, it is found again.
+    writeFileSync(path, damaged);
+    await expect(checkAll()).rejects.toMatchObject({ code: 'VERIFY_FAILED' });
+  });
+
   it('without any check: trees that the parent cannot give are stored again, and the new snapshot is whole', async () => {
     let damaged = 0;
     for (const path of packs()) {

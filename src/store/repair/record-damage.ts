@@ -60,8 +60,11 @@ export async function recordDamage(
 }
 
 /** Whether anything of the repository is known to be damaged or missing. @throws what opening a repository throws */
-export async function isDamageKnown(path: string, key: KeyMaterial | null): Promise<boolean> {
+export async function isDamageKnown(
+  path: string,
+  key: KeyMaterial | null,
+): Promise<{ readonly records: boolean; readonly missing: boolean }> {
   const { layout } = await openLayout(path, key);
   const { records, missing } = readKnownDamage(layout) ?? NO_DAMAGE;
-  return records.size + missing.size > 0;
+  return { records: records.size > 0, missing: missing.size > 0 };
 }
