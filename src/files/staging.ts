@@ -3,7 +3,13 @@ import { constants } from 'node:fs';
 import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, parse, relative, sep } from 'node:path';
 import { systemCode } from '../kernel/errors.ts';
-import { makeDirectory, removeDurably, TEMPORARY_NAME, writeFileDurably } from './durable.ts';
+import {
+  makeDirectory,
+  removeDurably,
+  syncDirectory,
+  TEMPORARY_NAME,
+  writeFileDurably,
+} from './durable.ts';
 import { identify } from './entry-identity.ts';
 import { type Mount, mountOf } from './mounts.ts';
 import { isInside, nearestExisting } from './safe-path.ts';
@@ -110,6 +116,10 @@ export async function keepStaging(
 export async function removeStaging(path: string, stateDirectory: string): Promise<void> {
   if (await hasUnfinishedSwaps(stateDirectory)) return;
   await rm(path, { recursive: true, force: true });
+  // Gone before nobody knows of it any more: of two names the one removed last alone may be found gone after a power cut.
+  await syncDirectory(dirname(path)).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  });
   const name = path.slice(path.lastIndexOf(sep) + 1);
   await removeDurably(join(stagingHome(stateDirectory), `${name}.json`));
 }
