@@ -56,6 +56,8 @@ export class Model {
   /** Snapshots that may be there without a job that tells: of restores, and of jobs that were killed. */
   readonly #mayAppear: { origin: string; source: string; digest: string | null }[] = [];
   readonly #removedAtMs = new Map<string, number>();
+  /** When a prune began that did not come to its end; null once another one did. */
+  #prunedInPartAtMs: number | null = null;
   readonly #lastRestoreMs = new Map<string, number>();
   readonly #standing = new Map<string, boolean>();
   readonly #schedules: readonly ExpectedSchedule[];
@@ -148,7 +150,8 @@ export class Model {
     }
   }
 
-  #takeFailure({ kind, sourceId, error, id }: JobDocument): void {
+  #takeFailure({ kind, sourceId, error, id, startedAt }: JobDocument): void {
+    if (kind === 'prune' && startedAt !== null) this.#prunedInPartAtMs = Date.parse(startedAt);
     const index = this.expectedFailures.findIndex(
       (each) => each.kind === kind && (each.source === null || each.source === sourceId),
     );
@@ -222,14 +225,19 @@ export class Model {
   #takePrune(result: Result, atMs: number): void {
     if (result['dryRun'] === true) return;
     this.counts.prunes += 1;
-    const ages = [...this.#removedAtMs.values()].map((removedAtMs) => atMs - removedAtMs);
-    const inGrace = ages.filter((ageMs) => ageMs < GRACE_MS).length;
-    if (
-      result['snapshotsInGrace'] !== inGrace ||
-      result['snapshotsExpired'] !== ages.length - inGrace
-    ) {
+    const removed = [...this.#removedAtMs.values()];
+    const expiredBy = (nowMs: number): number =>
+      removed.filter((removedAtMs) => nowMs - removedAtMs >= GRACE_MS).length;
+    const expired = expiredBy(atMs);
+    const inGrace = removed.length - expired;
+    // A prune that was cut short may have got as far as that.
+    const mayBeGone = this.#prunedInPartAtMs === null ? 0 : expiredBy(this.#prunedInPartAtMs);
+    this.#prunedInPartAtMs = null;
+    const { snapshotsInGrace, snapshotsExpired } = result;
+    const isExpected = snapshotsExpired <= expired && snapshotsExpired >= expired - mayBeGone;
+    if (snapshotsInGrace !== inGrace || !isExpected) {
       this.problems.push(
-        `prune at ${new Date(atMs).toISOString()} found ${result['snapshotsInGrace']} in grace and ${result['snapshotsExpired']} expired, not ${inGrace} and ${ages.length - inGrace}`,
+        `prune at ${new Date(atMs).toISOString()} found ${snapshotsInGrace} in grace and ${snapshotsExpired} expired, not ${inGrace} and ${expired}`,
       );
     }
     for (const [id, removedAtMs] of this.#removedAtMs) {
