@@ -102,6 +102,24 @@ describe('a database that must not be touched', () => {
     expect((await readdir(directory)).filter((name) => name.includes('damaged'))).toEqual([]);
   }
 
+  it('of which the power left half of the very first transaction: is begun again, and nothing counts as damaged', async () => {
+    const begun = join(directory, 'begun.db');
+    const connection = new Database(begun);
+    connection.pragma('cache_size = 1');
+    connection.exec('BEGIN; CREATE TABLE rows (content)');
+    const insert = connection.prepare('INSERT INTO rows VALUES (zeroblob(4000))');
+    // Until pages are written before the transaction is over.
+    while ((await stat(begun)).size < 20_000) insert.run();
+    const bytes = await readFile(begun);
+    bytes.fill(0, 0, 512);
+    await writeFile(path, bytes);
+    await writeFile(`${path}-journal`, await readFile(`${begun}-journal`));
+    connection.close();
+    const state = await openHere();
+    expect(state.rebuiltFrom).toBeNull();
+    expect(state.connection.pragma('quick_check', { simple: true })).toBe('ok');
+  });
+
   it('written by a newer version: refused, unchanged', async () => {
     await written();
     const newer = new Database(path);

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { makeDirectory } from '../files/durable.ts';
@@ -78,10 +78,18 @@ async function createOrLookAt(path: string): Promise<void> {
   const handle = await open(path, 'a+', 0o600);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, 0);
-    if (bytesRead > 0 && !buffer.equals(MAGIC)) throw new StateDamage('it is no database');
+    const isDatabase = bytesRead === 0 || buffer.equals(MAGIC);
+    if (!isDatabase && !(await isBegun(path, buffer))) throw new StateDamage('it is no database');
   } finally {
     await handle.close();
   }
+}
+
+/** True where the power went while the very first transaction was written: its journal makes the file empty again. */
+async function isBegun(path: string, firstBytes: Buffer): Promise<boolean> {
+  if (firstBytes.some((byte) => byte !== 0)) return false;
+  const journal = await stat(`${path}-journal`).catch(() => null);
+  return journal !== null && journal.size > 0;
 }
 
 function connect(path: string, rebuiltFrom: string | null, options: StateOptions): StateDatabase {

@@ -52,7 +52,7 @@ async function tryTraced(
   place.perform = inProcess;
   tally.realFaults += 1;
   tally.realKinds.add(`${injection.calls} ${injection.error} ${injection.lasting}`);
-  const problems = await judgeAftermath(place, prepared, error);
+  const problems = await judgeAftermath(place, prepared, error, true);
   const { code, message } = toErrorDocument(error);
   // Node itself could not read the program.
   const isUnread = /^Cannot find module/.test(message);

@@ -83,6 +83,7 @@ export async function judgeAftermath(
   place: FaultPlace,
   { scenario, before, after, kept, meant }: Prepared,
   error: unknown,
+  mayHaveDied = false,
 ): Promise<string[]> {
   const problems = await unsoundSnapshots(place);
   // What the daemon does once a job failed of its disk.
@@ -98,6 +99,8 @@ export async function judgeAftermath(
   const listed = new Set(await listedSnapshots(place));
   for (const id of kept) if (!listed.has(id)) problems.push(`snapshot ${id} is gone`);
   problems.push(...(await unsoundRepository(place)));
+  // A process that died in the middle of a small write leaves it to the next start.
+  if (mayHaveDied && beyond(leftovers(place), meant).length > 0) await place.run('reconcile');
   problems.push(...beyond(leftovers(place), meant));
   return problems;
 }
