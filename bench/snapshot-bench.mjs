@@ -155,6 +155,8 @@ async function measureRound(round, makers) {
   const figures = new Map(contenders.map(({ name }) => [name, { memoryBytes: 0 }]));
   const step = (label, work) => {
     for (const contender of contenders) {
+      // What one left to be written must not slow the next one down.
+      run('sync', []);
       const before = directoryBytes(contender.repository);
       const { ms, memoryBytes = 0 } = work(contender);
       const own = figures.get(contender.name);
@@ -262,7 +264,7 @@ ${goals(all)}
 ${others === null ? '' : `\nOnce, for orientation:\n\n${once(others)}\n`}
 Conditions: one database of ${mega(databaseBytes)} (rows of text and random bytes, one index), ${updates} random
 single-row updates or appended rows in one transaction; medians of ${rounds} rounds with fresh repositories, the
-contenders taking turns step by step, ratios of each round by themselves; whole commands, the page cache warm; bytes
+contenders taking turns step by step, the disk synced before each, ratios of each round by themselves; whole commands, the page cache warm; bytes
 are what the repository directory grew by, everything in it counted. Holdfast's times include the client and a running
 daemon's job, and its snapshots SQLite's \`quick_check\`, on which its restore relies; no peer checks a database. restic
 encrypts. borg runs without encryption, \`.backup\` keeps whole copies and its check reads the newest alone.
