@@ -1,20 +1,17 @@
-import { closeSync, fstatSync, read } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { isoTime, sleep } from '../kernel/clock.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { checksBeside, checkUnlockedBeside } from '../sqlite/check-beside.ts';
 import type { ConnectionCheck } from '../sqlite/database-check.ts';
+import { DatabaseImage } from '../sqlite/database-image.ts';
 import { statFingerprint } from '../sqlite/fingerprint.ts';
 import { type DatabaseHeader, HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
 import { openForReading, readAt, readStart } from '../sqlite/read-at.ts';
 import { checkUnlocked } from '../sqlite/unlocked-check.ts';
 import type { Content } from '../store/chunks/content.ts';
 import type { DatabaseCheck } from '../store/manifests/manifest.ts';
-import type { ContentSource } from '../store/store.ts';
 import type { DatabaseContext, DatabaseTask } from './database-task.ts';
-
-const readDescriptor = promisify(read);
 
 /** Below this, reading under the lock takes no longer than taking the lock. */
 const WORTHWHILE_BYTES = 4 * 1024 * 1024;
@@ -121,7 +118,7 @@ async function storeOne(task: DatabaseTask, context: DatabaseContext): Promise<S
   if (!(await hasSettled(path, context))) return null;
   const descriptor = openForReading(path);
   let checking: Promise<DatabaseCheck | null> = Promise.resolve(null);
-  let source: WholeFile | null = null;
+  let image: DatabaseImage | null = null;
   let isStored = false;
   try {
     const header = parseHeader(readAt(descriptor, 0, HEADER_BYTES));
@@ -131,60 +128,18 @@ async function storeOne(task: DatabaseTask, context: DatabaseContext): Promise<S
     }
     const state = await rollbackState(path, header);
     checking = checkMeanwhile(path, bytes, context);
-    source = new WholeFile(descriptor, bytes);
+    const { pageBytes, pageCount } = header;
+    image = new DatabaseImage({ main: descriptor, pageBytes, pageCount, bytes, wal: null });
     const { writer, report, activity } = context;
-    const content = await writer.writeContent(report.metered(source), task.found.before, activity);
-    isStored = !source.isShort;
+    const content = await writer.writeContent(report.metered(image), task.found.before, activity);
+    // One that was cut short meanwhile ends in zeros.
+    isStored = image.bytesRead === bytes;
     return isStored ? { content, state, checking } : null;
   } finally {
     if (!isStored) await checking;
     // A writer that failed may have left a read under way.
-    await source?.idle();
+    await image?.idle();
     closeSync(descriptor);
-  }
-}
-
-/** A file as it stands; one that was cut short meanwhile ends in zeros. */
-class WholeFile implements ContentSource {
-  readonly bytes: number;
-  isShort = false;
-  readonly #descriptor: number;
-  #reading: Promise<unknown> = Promise.resolve();
-
-  constructor(descriptor: number, bytes: number) {
-    this.#descriptor = descriptor;
-    this.bytes = bytes;
-  }
-
-  async read(offset: number, lengthBytes: number, into?: Buffer): Promise<Buffer> {
-    const bytes = into?.subarray(0, lengthBytes) ?? Buffer.allocUnsafeSlow(lengthBytes);
-    const reading = this.#fill(bytes, offset);
-    this.#reading = reading.catch(() => {});
-    return reading;
-  }
-
-  /** Resolves when no read is under way: before that, the descriptor may not be closed. */
-  async idle(): Promise<void> {
-    await this.#reading;
-  }
-
-  async #fill(bytes: Buffer, offset: number): Promise<Buffer> {
-    const lengthBytes = bytes.length;
-    let done = 0;
-    while (done < lengthBytes) {
-      const at = offset + done;
-      const { bytesRead } = await readDescriptor(
-        this.#descriptor,
-        bytes,
-        done,
-        lengthBytes - done,
-        at,
-      );
-      if (bytesRead === 0) break;
-      done += bytesRead;
-    }
-    if (done < lengthBytes) this.isShort = true;
-    return bytes.fill(0, done);
   }
 }
 

@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
 import { cannot } from '../../kernel/errors.ts';
 import type { RecordCodec } from './record.ts';
-import { decompressZstdPortably, nativeZstd } from './zstd.ts';
+import { decompressZstdPortably, nativeZstd, OUTPUT_BYTES_MIN } from './zstd.ts';
 
 /** Codecs of records. Every reader reads every codec; what a writer may use depends on its host. */
 
@@ -22,8 +22,6 @@ const BROTLI_PARAMETERS = {
   [zlib.constants.BROTLI_PARAM_QUALITY]: 1,
   [zlib.constants.BROTLI_PARAM_LGWIN]: 18,
 };
-/** Of memory for the output; zlib takes no less. */
-const OUTPUT_BYTES_MIN = 64;
 
 /** What is longer than its input is thrown away, so that there is rarely need for a second piece. */
 const brotliOptions = (plainBytes: number): object => ({

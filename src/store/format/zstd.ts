@@ -50,7 +50,7 @@ function fromRuntime({
   };
 }
 /** Of memory for the output; zlib takes no less. */
-const OUTPUT_BYTES_MIN = 64;
+export const OUTPUT_BYTES_MIN = 64;
 
 /** Contexts are used again and again by the one thread that has them. */
 function fromAddon(): Zstd | null {
