@@ -33,7 +33,6 @@ export class RepositoryReader implements StoreReader {
   readonly #snapshots: SnapshotList;
   readonly #folder: FolderState;
   readonly #read = (id: string): Promise<Buffer> => this.objects.read(id);
-  readonly #readInto = (id: string, into: Buffer): Promise<Buffer> => this.objects.read(id, into);
 
   constructor(
     layout: Layout,
@@ -86,7 +85,7 @@ export class RepositoryReader implements StoreReader {
   }
 
   readBlocks(content: Content): AsyncIterable<ReadBlock> {
-    return readBlocksOf(content, this.#read, this.#readInto);
+    return readBlocksOf(content, this.#read, (ids, places) => this.objects.readMany(ids, places));
   }
 
   chunkIds(content: Content): AsyncIterable<string> {

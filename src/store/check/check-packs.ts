@@ -13,6 +13,7 @@ import { type Layout, packNameOf, packPath } from '../layout.ts';
 import { withPackBytes } from '../packs/pack-bytes.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
 import { packOwner } from '../packs/pack-owner.ts';
+import { soundRecords } from '../packs/sound-records.ts';
 import { bytePool } from '../threads/byte-pool.ts';
 import { inParallel } from '../threads/in-parallel.ts';
 import type { Findings } from './findings.ts';
@@ -97,9 +98,10 @@ export async function checkPackData(
     return await withPackBytes(path, async (pack) => {
       const hashing = bytePool().run({ kind: 'hash', bytes: pack });
       const entries = packIndexOf(packOwner(layout, repositoryId), pack) ?? [];
+      const isSound = await soundRecords(pack, entries, layout.keys);
       const problems = entries.map((): RecordProblem | null => null);
       await inParallel(entries.entries(), RECORDS_AT_ONCE, async ([index, entry]) => {
-        problems[index] = await recordProblem(pack, entry, objects);
+        problems[index] = await recordProblem(pack, entry, isSound[index]! ? null : objects);
       });
       if ((await hashing).id !== name) {
         findings.error('PACK_DAMAGED', 'its bytes do not hash to its name', where);
@@ -125,10 +127,11 @@ interface RecordProblem {
   readonly isOwn: boolean;
 }
 
+/** `objects`: decodes the record; null where it is known to be sound. */
 async function recordProblem(
   pack: Buffer,
   entry: PackEntry,
-  objects: ObjectReader,
+  objects: ObjectReader | null,
 ): Promise<RecordProblem | null> {
   const fields = decodeRecordHeader(pack, entry.offset);
   if (fields === null) return { message: 'its record header is damaged', isOwn: true };
@@ -137,7 +140,7 @@ async function recordProblem(
   }
   const begin = entry.offset + RECORD_HEADER_BYTES;
   try {
-    await objects.verify({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
+    await objects?.verify({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
     return null;
   } catch (error) {
     // Decoders throw errors of their own at broken streams; anything thrown here is about this record.

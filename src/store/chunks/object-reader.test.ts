@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { brotliCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -28,7 +29,8 @@ async function plant(records: { fields: Partial<RecordFields>; stored: Buffer }[
     const lengths = { plainBytes: stored.length, storedBytes: stored.length };
     pack.append({ id: objectId(stored, null), ...usual, ...lengths, ...fields }, stored);
   }
-  const { name, whole } = pack.finish();
+  const whole = pack.finish();
+  const name = createHash('sha256').update(whole).digest('hex');
   await mkdir(packDirectory(layout, name), { recursive: true });
   await writeFile(packPath(layout, name), whole);
 }

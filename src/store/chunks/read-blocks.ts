@@ -8,8 +8,11 @@ const BLOCK_CHUNKS = BLOCK_BYTES / CHUNK_BYTES;
 /** Together enough chunks to keep every thread busy. */
 const BLOCKS_AHEAD = 6;
 
-/** Reads one object, verified, where it is as long as `into` into that; else it comes in memory of its own. */
-export type ReadObjectInto = (id: string, into: Buffer) => Promise<Buffer>;
+/** Reads objects, verified, each into its place where it is just as long; else it comes in memory of its own. */
+export type ReadObjectsInto = (
+  ids: readonly string[],
+  places: readonly Buffer[],
+) => Promise<readonly Buffer[]>;
 
 /** A block of plaintext. Its memory is lent: once it is released, something else stands there. */
 export interface ReadBlock {
@@ -25,7 +28,7 @@ export interface ReadBlock {
 export async function* readBlocksOf(
   content: Content,
   read: ReadObject,
-  readInto: ReadObjectInto,
+  readInto: ReadObjectsInto,
 ): AsyncGenerator<ReadBlock> {
   const ids = chunkIdsOf(content, read);
   const ahead: Promise<ReadBlock>[] = [];
@@ -67,20 +70,21 @@ async function readBlock(
   offset: number,
   lengthBytes: number,
   ids: readonly string[],
-  readInto: ReadObjectInto,
+  readInto: ReadObjectsInto,
 ): Promise<ReadBlock> {
   const block = new LentBlock();
   const bytes = block.bytes.subarray(0, lengthBytes);
   if (ids.length < Math.ceil(lengthBytes / CHUNK_BYTES)) {
     throw wrongLength(content, offset + ids.length * CHUNK_BYTES);
   }
-  const reading = ids.map(async (id, index) => {
-    const into = bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
-    const chunk = await readInto(id, into);
-    if (chunk.length !== into.length) throw wrongLength(content, offset + index * CHUNK_BYTES);
-    if (chunk !== into) chunk.copy(into);
-  });
+  const places = ids.map((_, index) =>
+    bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES),
+  );
   // A block that failed is not lent again: some of its chunks may still be on their way into it.
-  await Promise.all(reading);
+  for (const [index, chunk] of (await readInto(ids, places)).entries()) {
+    const place = places[index]!;
+    if (chunk.length !== place.length) throw wrongLength(content, offset + index * CHUNK_BYTES);
+    if (chunk !== place) chunk.copy(place);
+  }
   return { bytes, release: () => block.release() };
 }

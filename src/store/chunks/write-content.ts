@@ -176,18 +176,6 @@ async function hashChunks(
     block?.hold();
   }
   block?.release();
-  return Promise.all(
-    chunks.map(async (chunk) => {
-      const { length: plainBytes } = chunk;
-      const task = {
-        kind: 'decode',
-        codec: 'none',
-        bytes: chunk,
-        plainBytes,
-        wanted: 'id',
-        idKey,
-      } as const;
-      return { chunk, id: (await bytePool().run(task)).id!, block };
-    }),
-  );
+  const { ids = [] } = await bytePool().run({ kind: 'chunk-ids', bytes, idKey });
+  return chunks.map((chunk, index) => ({ chunk, id: ids[index]!, block }));
 }

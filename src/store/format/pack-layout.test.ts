@@ -71,7 +71,7 @@ function somePack(records: number, owner: PackOwner = OWNER): { pack: OpenPack; 
     };
     pack.append({ ...fields, ...sizes, encrypted: false }, stored);
   }
-  return { pack, bytes: pack.finish().whole };
+  return { pack, bytes: pack.finish() };
 }
 
 describe('packs', () => {

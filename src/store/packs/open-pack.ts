@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { PACK_BYTES_TARGET, PACK_RECORDS_TARGET } from '../format/bounds.ts';
 import {
   encodePackEnd,
@@ -15,10 +15,11 @@ const USUAL_BYTES_MAX = PACK_BYTES_TARGET + 2 * 1024 * 1024;
 /** A pack being filled, in memory: up to PACK_BYTES_TARGET or PACK_RECORDS_TARGET. */
 export class OpenPack {
   readonly entries: PackEntry[] = [];
+  /** CRC-32 of the stored bytes of records that are not decoded again once they are written, by id. */
+  readonly checksums = new Map<string, number>();
   readonly #owner: PackOwner;
   readonly #header: Buffer;
   readonly #indexes = new Map<string, number>();
-  readonly #hash: Hash = createHash('sha256');
   /** Header and records, in one piece: so it is written, and nothing keeps the larger blocks alive it was cut from. */
   #memory: Buffer | null = null;
   #bytes: number;
@@ -29,7 +30,6 @@ export class OpenPack {
     this.#owner = owner;
     this.#takeSpare = takeSpare;
     this.#header = encodePackHeader(owner);
-    this.#hash.update(this.#header);
     this.#bytes = this.#header.length;
   }
 
@@ -42,13 +42,14 @@ export class OpenPack {
     return this.#bytes >= PACK_BYTES_TARGET || this.entries.length >= PACK_RECORDS_TARGET;
   }
 
-  append(fields: RecordFields, stored: Buffer): PackEntry {
+  /** `isDecoded`: whether it will be decoded again once it is written. */
+  append(fields: RecordFields, stored: Buffer, isDecoded = true): PackEntry {
+    if (!isDecoded) this.checksums.set(fields.id, crc32(stored));
     const entry: PackEntry = { ...fields, offset: this.#bytes };
     const end = this.#bytes + RECORD_HEADER_BYTES + stored.length;
     const memory = this.#reserve(end);
     encodeRecordHeader(fields).copy(memory, this.#bytes);
     stored.copy(memory, this.#bytes + RECORD_HEADER_BYTES);
-    this.#hash.update(memory.subarray(this.#bytes, end));
     this.#bytes = end;
     this.#indexes.set(fields.id, this.entries.length);
     this.entries.push(entry);
@@ -66,13 +67,12 @@ export class OpenPack {
     return { fields, stored };
   }
 
-  /** The whole file, and its name. Nothing may be appended afterwards. */
-  finish(): { name: string; whole: Buffer } {
+  /** The whole file. Nothing may be appended afterwards. */
+  finish(): Buffer {
     const end = encodePackEnd(this.#owner, this.#header, this.entries);
-    const name = this.#hash.copy().update(end).digest('hex');
     const memory = this.#reserve(this.#bytes + end.length);
     end.copy(memory, this.#bytes);
-    return { name, whole: memory.subarray(0, this.#bytes + end.length) };
+    return memory.subarray(0, this.#bytes + end.length);
   }
 
   /** What the next pack may use when nobody reads this one from memory any more. */

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeWrite, isWriteLimited } from '../../files/bandwidth.ts';
 import { makeDirectory, renameDurably, syncFile } from '../../files/durable.ts';
@@ -11,6 +11,7 @@ import type { PackOwner } from '../format/pack-layout.ts';
 import type { RecordFields } from '../format/record.ts';
 import { type Layout, packDirectory, packPath } from '../layout.ts';
 import { setAside } from '../set-aside.ts';
+import { bytePool } from '../threads/byte-pool.ts';
 import { OpenPack } from './open-pack.ts';
 import { packIndexOf } from './pack-index.ts';
 import { verifyPackFile } from './verify-pack-file.ts';
@@ -76,7 +77,7 @@ export class PackWriter {
       await room;
     } while (room !== this.#room);
     this.#throwFailure();
-    this.#open.append(fields, stored);
+    this.#open.append(fields, stored, this.#options.verifies(fields));
     this.#pending.set(fields.id, this.#open);
     if (this.#open.isFull) this.#handOver();
   }
@@ -122,32 +123,21 @@ export class PackWriter {
   /** docs/format.md, order of writes, 1 and 2. */
   async #seal(pack: OpenPack): Promise<void> {
     const { layout, owner, catalog, verifies, verify } = this.#options;
-    const { name, whole } = pack.finish();
+    const whole = pack.finish();
     const temporary = join(layout.temporary, `${randomBytes(8).toString('hex')}.pack`);
-    const handle = await open(temporary, 'wx', 0o600);
-    try {
-      await durableStep('write', temporary, () => writeWhole(handle, whole));
-      await syncFile(handle, temporary);
-    } finally {
-      await handle.close();
-    }
-    await verifyPackFile(temporary, {
-      name,
-      whole,
-      entries: pack.entries,
-      owner,
-      verifies,
-      verify,
-    });
+    const name = await writeWhole(temporary, whole);
+    const { entries, checksums } = pack;
+    const { keys } = layout;
+    await verifyPackFile(temporary, { whole, entries, checksums, owner, keys, verifies, verify });
     await makeDirectory(packDirectory(layout, name));
     await this.#clearPlace(name);
     await renameDurably(temporary, packPath(layout, name));
-    catalog.addPack(name, whole.length, pack.entries, {
+    catalog.addPack(name, whole.length, entries, {
       relocates: this.#options.relocates === true,
     });
     this.#sealed.push(name);
     this.#sealedBytes += whole.length;
-    for (const { id } of pack.entries) this.#pending.delete(id);
+    for (const { id } of entries) this.#pending.delete(id);
     this.#spare = pack.memory;
   }
 
@@ -165,7 +155,22 @@ export class PackWriter {
 /** What is written at once while there is a bound on writing. */
 const PIECE_BYTES = 256 * 1024;
 
-async function writeWhole(handle: Awaited<ReturnType<typeof open>>, whole: Buffer): Promise<void> {
+/** Writes a new file durably. @returns its name as a pack: the SHA-256 of all its bytes */
+async function writeWhole(temporary: string, whole: Buffer): Promise<string> {
+  const handle = await open(temporary, 'wx', 0o600);
+  try {
+    await durableStep('write', temporary, () => writeBytes(handle, whole));
+    // Hashed once it was written; what is read back afterwards is compared with the same memory.
+    const hashing = bytePool().run({ kind: 'hash', bytes: whole });
+    hashing.catch(() => {});
+    await syncFile(handle, temporary);
+    return (await hashing).id!;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeBytes(handle: FileHandle, whole: Buffer): Promise<void> {
   const pieceBytes = isWriteLimited() ? PIECE_BYTES : whole.length;
   let bytesWritten = 0;
   while (bytesWritten < whole.length) {

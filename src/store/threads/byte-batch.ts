@@ -1,5 +1,6 @@
 import type { RecordCodec } from '../format/record.ts';
 import { type BaseRecord, type ByteResult, type ByteTask, performTask } from './byte-task.ts';
+import type { RecordRunTask } from './record-run.ts';
 
 /** What the worker process and its threads say to each other. */
 
@@ -18,15 +19,27 @@ type Sent<Task extends ByteTask> = Omit<Task, 'bytes' | 'into' | 'base'> & {
   readonly to?: SharedBytes;
   readonly base?: SentBase;
 };
-export type SentTask = ByteTask extends infer Task
-  ? Task extends ByteTask
+/** Places of a run, three numbers each, which are quicker to hand over than objects: memory, or -1; offset; length. */
+type Places = readonly number[];
+interface SentRun extends Omit<RecordRunTask, 'records' | 'into'> {
+  readonly at: Places;
+  readonly to: Places | null;
+}
+type SingleTask = Exclude<ByteTask, RecordRunTask>;
+type SentSingle = SingleTask extends infer Task
+  ? Task extends SingleTask
     ? Sent<Task>
     : never
   : never;
+export type SentTask = SentSingle | SentRun;
 
 export interface Batch {
   readonly slot: number;
+  /** Memory for the results, where it is not the slot's output. */
+  readonly output: number | null;
   readonly tasks: readonly SentTask[];
+  /** Of all tasks together, as of `workBytes`. */
+  readonly workBytes: number;
   /** Memory that tasks from now on name by its number. */
   readonly introduced: readonly (readonly [number, SharedArrayBuffer])[];
   /** Numbers that no task names any more. */
@@ -35,10 +48,11 @@ export interface Batch {
 
 export type SentResult =
   | {
-      /** Length of the result in the slot's output, results standing one after the other; null: none. */
+      /** Length of the result in the output, results standing one after the other; null: none. */
       readonly length: number | null;
       readonly codec: RecordCodec;
       readonly id: string | null;
+      readonly ids?: readonly (string | null)[];
     }
   | { readonly failure: string };
 
@@ -53,26 +67,26 @@ export interface Slot {
   readonly output: SharedArrayBuffer;
 }
 
-/** Performs a batch; results go to the slot's output. `memories`: what was introduced to this thread. */
+/** Performs a batch; results go to its output. `memories`: what was introduced to this thread. */
 export function performBatch(
-  { slot, tasks, introduced, forgotten }: Batch,
+  { slot, output: outputNumber, tasks, introduced, forgotten }: Batch,
   slots: readonly Slot[],
   memories: Map<number, SharedArrayBuffer>,
 ): BatchResult {
   for (const [number, memory] of introduced) memories.set(number, memory);
-  const { input, output } = slots[slot]!;
+  const { input } = slots[slot]!;
+  const output = outputNumber === null ? slots[slot]!.output : memories.get(outputNumber)!;
   const viewOf = ({ memory, offset, length }: SharedBytes): Buffer =>
     Buffer.from(memory === null ? input : memories.get(memory)!, offset, length);
   let used = 0;
-  const results = tasks.map(({ at, to, base, ...rest }): SentResult => {
+  const results = tasks.map((sent): SentResult => {
     try {
-      const into = to === undefined ? {} : { into: viewOf(to) };
-      const onBase = base === undefined ? {} : { base: { ...base, bytes: viewOf(base.at) } };
-      const task = { ...rest, bytes: viewOf(at), ...into, ...onBase };
-      const result = performTask(task as ByteTask);
-      if (to !== undefined) return { length: null, codec: result.codec, id: result.id };
-      used += placeResult(result, output, used);
-      return { length: result.bytes?.length ?? null, codec: result.codec, id: result.id };
+      const { bytes, codec, id, ids } = performTask(taskOf(sent, viewOf));
+      const many = ids === undefined ? {} : { ids };
+      const isElsewhere = bytes === null || ('to' in sent && sent.to !== undefined);
+      if (isElsewhere) return { length: null, codec, id, ...many };
+      used += placeResult(bytes, output, used);
+      return { length: bytes.length, codec, id, ...many };
     } catch (error) {
       return { failure: error instanceof Error ? error.message : String(error) };
     }
@@ -81,8 +95,31 @@ export function performBatch(
   return { slot, results };
 }
 
-function placeResult({ bytes }: ByteResult, output: SharedArrayBuffer, used: number): number {
-  if (bytes === null) return 0;
+type ViewOf = (bytes: SharedBytes) => Buffer;
+
+function taskOf(sent: SentTask, viewOf: ViewOf): ByteTask {
+  if (sent.kind === 'records') {
+    const { at, to, ...rest } = sent;
+    return { ...rest, records: viewsOf(at, viewOf), into: to && viewsOf(to, viewOf) };
+  }
+  const { at, to, base, ...rest } = sent;
+  const into = to === undefined ? {} : { into: viewOf(to) };
+  const onBase = base === undefined ? {} : { base: { ...base, bytes: viewOf(base.at) } };
+  return { ...rest, bytes: viewOf(at), ...into, ...onBase } as SingleTask;
+}
+
+function viewsOf(places: Places, viewOf: ViewOf): Buffer[] {
+  return Array.from({ length: places.length / 3 }, (_, index) => {
+    const [memory, offset, length] = places.slice(index * 3, index * 3 + 3);
+    return viewOf({ memory: memory === -1 ? null : memory!, offset: offset!, length: length! });
+  });
+}
+
+function placeResult(
+  bytes: NonNullable<ByteResult['bytes']>,
+  output: SharedArrayBuffer,
+  used: number,
+): number {
   bytes.copy(Buffer.from(output, used, bytes.length));
   return bytes.length;
 }

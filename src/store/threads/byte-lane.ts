@@ -9,12 +9,19 @@ import {
   workBytes,
 } from './byte-task.ts';
 import { type Introductions, KnownMemories } from './known-memories.ts';
-import { BLOCK_BYTES, LentBlock } from './lent-block.ts';
+import { LentBlock } from './lent-block.ts';
 
 export interface QueuedTask {
   readonly task: ByteTask;
   readonly resolve: (result: ByteResult) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** What a thread has in a slot. */
+interface Taken {
+  readonly tasks: readonly QueuedTask[];
+  /** What lends memory for the results; null where they come to the slot's output. */
+  readonly output: LentBlock | null;
 }
 
 /** One batch is worked on while the next one waits and the results of the last one are taken. */
@@ -29,7 +36,7 @@ const YOUNG_MEGABYTES_MAX = 1;
 export class ByteLane {
   readonly #thread: Worker;
   readonly #slots: readonly Slot[];
-  readonly #taken: (readonly QueuedTask[] | null)[];
+  readonly #taken: (Taken | null)[];
   readonly #memories = new KnownMemories();
   readonly #onRoom: () => void;
   readonly #onEnd: (undone: readonly QueuedTask[]) => void;
@@ -69,41 +76,48 @@ export class ByteLane {
   send(queue: QueuedTask[]): void {
     const slot = this.#taken.indexOf(null);
     const introductions: Introductions = { introduced: [], forgotten: [] };
-    const { taken, sent } = takeBatch(queue, this.#slots[slot]!, (memory) =>
-      this.#memories.numberOf(memory, introductions),
-    );
+    const numberOf: NumberOf = (memory) => this.#memories.numberOf(memory, introductions);
+    const { tasks, sent, workBytes } = takeBatch(queue, this.#slots[slot]!, numberOf);
+    const block = canLend(tasks) ? new LentBlock() : null;
+    const output = block === null ? null : numberOf(block.memory);
     this.#memories.tidy(introductions);
-    this.#taken[slot] = taken;
+    this.#taken[slot] = { tasks, output: block };
     // While something is under way the process must wait for it.
     this.#thread.ref();
-    this.#thread.postMessage({ slot, tasks: sent, ...introductions } satisfies Batch);
+    this.#thread.postMessage({
+      slot,
+      output,
+      tasks: sent,
+      workBytes,
+      ...introductions,
+    } satisfies Batch);
   }
 
   #take({ slot, results }: BatchResult): void {
-    const taken = this.#taken[slot] ?? [];
-    const { copy, block } = copyOf(this.#slots[slot]!.output, outputBytes(results), taken);
+    const { tasks, output } = this.#taken[slot]!;
+    const lent = output?.bytes ?? copyOf(this.#slots[slot]!.output, outputBytes(results));
     let used = 0;
-    for (const [index, { task, resolve, reject }] of taken.entries()) {
+    for (const [index, { task, resolve, reject }] of tasks.entries()) {
       const result = results[index]!;
       if ('failure' in result) {
         reject(new Error(result.failure));
         continue;
       }
-      const { length, codec, id } = result;
+      const { length, ...rest } = result;
       if (task.kind === 'decode' && task.into !== undefined) {
-        resolve({ bytes: task.into, codec, id });
+        resolve({ bytes: task.into, ...rest });
         continue;
       }
-      const bytes = length === null ? null : copy.subarray(used, used + length);
+      const bytes = length === null ? null : lent.subarray(used, used + length);
       used += length ?? 0;
-      if (bytes === null || block === null) {
-        resolve({ bytes, codec, id });
+      if (bytes === null || output === null) {
+        resolve({ bytes, ...rest });
         continue;
       }
-      block.hold();
-      resolve({ bytes, codec, id, block });
+      output.hold();
+      resolve({ bytes, ...rest, block: output });
     }
-    block?.release();
+    output?.release();
     this.#taken[slot] = null;
     if (this.#taken.every((each) => each === null)) this.#thread.unref();
     this.#onRoom();
@@ -112,7 +126,7 @@ export class ByteLane {
   #end(): void {
     if (!this.#isAlive) return;
     this.#isAlive = false;
-    this.#onEnd(this.#taken.flatMap((taken) => taken ?? []));
+    this.#onEnd(this.#taken.flatMap((taken) => taken?.tasks ?? []));
   }
 }
 
@@ -123,8 +137,8 @@ function takeBatch(
   queue: QueuedTask[],
   { input, output }: Slot,
   numberOf: NumberOf,
-): { taken: QueuedTask[]; sent: SentTask[] } {
-  const taken: QueuedTask[] = [];
+): { tasks: QueuedTask[]; sent: SentTask[]; workBytes: number } {
+  const tasks: QueuedTask[] = [];
   const sent: SentTask[] = [];
   let work = 0;
   let inputUsed = 0;
@@ -142,16 +156,25 @@ function takeBatch(
     const { task } = queue[0]!;
     const inputEnd = inputUsed + copiedBytes(task);
     const outputEnd = outputUsed + resultBytesMax(task);
-    if (taken.length > 0 && (inputEnd > input.byteLength || outputEnd > output.byteLength)) break;
-    taken.push(queue.shift()!);
+    if (tasks.length > 0 && (inputEnd > input.byteLength || outputEnd > output.byteLength)) break;
+    tasks.push(queue.shift()!);
     sent.push(sentTask(task, share));
     outputUsed = outputEnd;
     work += workBytes(task);
   }
-  return { taken, sent };
+  return { tasks, sent, workBytes: work };
 }
 
 function sentTask(task: ByteTask, share: (bytes: Buffer) => SharedBytes): SentTask {
+  if (task.kind === 'records') {
+    const { records, into, ...rest } = task;
+    const placeOf = (bytes: Buffer): number[] => {
+      const { memory, offset, length } = share(bytes);
+      return [memory ?? -1, offset, length];
+    };
+    const to = into?.flatMap((place) => placeOf(requireShared(place))) ?? null;
+    return { ...rest, at: records.flatMap(placeOf), to };
+  }
   if (task.kind !== 'decode') {
     const { bytes, ...rest } = task;
     return { ...rest, at: share(bytes) };
@@ -188,17 +211,16 @@ function outputBytes(results: readonly SentResult[]): number {
 }
 
 /** Copied, since the slot is used again at once; in one piece, since many small ones keep the collector busy. */
-function copyOf(
-  output: SharedArrayBuffer,
-  length: number,
-  taken: readonly QueuedTask[],
-): { readonly copy: Buffer; readonly block: LentBlock | null } {
-  const isLent = length <= BLOCK_BYTES && taken.every(({ task }) => isReleased(task));
-  const block = isLent ? new LentBlock() : null;
-  const copy = block?.bytes ?? Buffer.allocUnsafeSlow(length);
+function copyOf(output: SharedArrayBuffer, length: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(length);
   Buffer.from(output, 0, length).copy(copy);
-  return { copy, block };
+  return copy;
 }
 
-/** Whoever asks for these appends what comes to a pack, and has done with it. */
-const isReleased = ({ kind }: ByteTask): boolean => kind === 'compress' || kind === 'seal';
+/** Whether results may come in memory that is lent: whoever asks for these appends them to a pack, and has done. */
+function canLend(tasks: readonly QueuedTask[]): boolean {
+  const withResult = tasks.filter(({ task }) => resultBytesMax(task) > 0);
+  const isReleased = ({ task: { kind } }: QueuedTask): boolean =>
+    kind === 'compress' || kind === 'seal';
+  return withResult.length > 0 && withResult.every(isReleased);
+}

@@ -5,20 +5,23 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordKeyOf } from '../encryption/record-seal.ts';
-import { deriveKeys } from '../encryption/repository-keys.ts';
+import { deriveKeys, type RepositoryKeys } from '../encryption/repository-keys.ts';
 import { compress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
+import { encodeRecordHeader } from '../format/record.ts';
 import { xorWithBase } from '../format/xor.ts';
 import { noiseBytes, rowBytes, scratchFolder } from '../testing/scratch-repository.ts';
 import { BytePool } from './byte-pool.ts';
 import {
   type ByteResult,
   type ByteTask,
+  type CompressTask,
   type DecodeTask,
   performTask,
   type Sealing,
 } from './byte-task.ts';
 import { inParallel } from './in-parallel.ts';
+import { runIds } from './record-run.ts';
 
 let folder: Awaited<ReturnType<typeof scratchFolder>>;
 let entry: URL;
@@ -54,14 +57,29 @@ function chunks(): Buffer[] {
 }
 
 /** The same for the same result; comparing buffers byte by byte would take most of the test's time. */
-function shown({ bytes, codec, id }: ByteResult): string {
-  return `${codec} ${id} ${bytes === null ? null : sha256(bytes)}`;
+function shown({ bytes, codec, id, ids }: ByteResult): string {
+  return `${codec} ${id} ${bytes === null ? null : sha256(bytes)} ${ids}`;
 }
 
 function inShared(bytes: Buffer): Buffer {
   const shared = Buffer.from(new SharedArrayBuffer(bytes.length));
   bytes.copy(shared);
   return shared;
+}
+
+/** A full record with its header, brotli; sealed with `keys`. */
+function recordOf(
+  plain: Buffer,
+  keys: RepositoryKeys | null,
+  id = objectId(plain, keys?.objectIds ?? null),
+): Buffer {
+  const { codec, stored } = compress('brotli', plain);
+  const of = { id, base: null, kind: 'chunk', codec, plainBytes: plain.length } as const;
+  const seal = keys === null ? undefined : { key: recordKeyOf(keys), record: of };
+  const task = { kind: 'compress', codec: 'brotli', bytes: plain } as const;
+  const body = seal === undefined ? stored : performTask({ ...task, seal }).bytes!;
+  const fields = { ...of, storedBytes: body.length, encrypted: keys !== null };
+  return Buffer.concat([encodeRecordHeader(fields), body]);
 }
 
 /** As the writer does where it must know the compressed size first. */
@@ -86,7 +104,9 @@ describe('BytePool', () => {
     const pool = new BytePool(entry);
     await pool.run({ kind: 'compress', codec: 'brotli', bytes: rowBytes(CHUNK) });
     expect(pool.threads).toBe(0);
-    const tasks = chunks().map((bytes): ByteTask => ({ kind: 'compress', codec: 'brotli', bytes }));
+    const tasks = chunks().map(
+      (bytes): CompressTask => ({ kind: 'compress', codec: 'brotli', bytes }),
+    );
     const compressed = await runAll(pool, tasks);
     expect(pool.threads).toBeGreaterThan(0);
     expect(compressed).toEqual(tasks.map(alone));
@@ -135,6 +155,80 @@ describe('BytePool', () => {
     }
   });
 
+  it('hashes a block chunk by chunk', async () => {
+    const pool = new BytePool(entry);
+    const blocks = Array.from({ length: 40 }, (_, index) =>
+      inShared(noiseBytes(index === 3 ? 5 * CHUNK + 1 : 16 * CHUNK, index)),
+    );
+    const tasks = blocks.map((bytes): ByteTask => ({ kind: 'chunk-ids', bytes, idKey: null }));
+    const { ids } = await pool.run(tasks[3]!);
+    const cut = Array.from({ length: 6 }, (_, index) =>
+      blocks[3]!.subarray(index * CHUNK, (index + 1) * CHUNK),
+    );
+    expect(ids).toEqual(cut.map(sha256));
+    expect(await runAll(pool, tasks)).toEqual(tasks.map(alone));
+    expect(pool.threads).toBeGreaterThan(0);
+  });
+
+  it('decodes a run of records in one go, sealed or not; of those that are not sound it says nothing', async () => {
+    const pool = new BytePool(entry);
+    const keys = deriveKeys(Buffer.alloc(32, 4), '01936c3e-1111-7222-8333-444455556666');
+    const runKeys = { objectIds: keys.objectIds, record: recordKeyOf(keys) };
+    const runs = chunks().map((plain, index) => {
+      const isSealed = index % 2 === 0;
+      const records = [
+        recordOf(plain, isSealed ? keys : null),
+        recordOf(noiseBytes(900, index), isSealed ? keys : null),
+      ];
+      const other = recordOf(plain, isSealed ? keys : null, sha256(plain.subarray(1)));
+      const header = Buffer.from(records[0]!);
+      header[20]! ^= 1;
+      const others = [
+        other,
+        header,
+        records[0]!.subarray(0, -1),
+        recordOf(plain, isSealed ? null : keys),
+      ];
+      const all = [...records, ...others].map((bytes, at) =>
+        at % 2 === 0 ? inShared(bytes) : bytes,
+      );
+      const places = [
+        plain.length,
+        900,
+        plain.length,
+        plain.length,
+        plain.length,
+        plain.length,
+      ].map((bytes) => Buffer.from(new SharedArrayBuffer(bytes)));
+      const task = {
+        kind: 'records',
+        records: all,
+        into: index % 3 === 0 ? places : null,
+        keys: isSealed ? runKeys : null,
+        plainBytes: plain.length * 5 + 900,
+      } as const;
+      const idKey = isSealed ? keys.objectIds : null;
+      const ids = [
+        objectId(plain, idKey),
+        objectId(noiseBytes(900, index), idKey),
+        null,
+        null,
+        null,
+        null,
+      ];
+      return { plain, task, places, ids };
+    });
+    await inParallel(runs, 48, async ({ plain, task, places, ids }) => {
+      expect((await pool.run(task)).ids).toEqual(ids);
+      expect(runIds(task)).toEqual(ids);
+      if (task.into !== null) expect(places[0]!.equals(plain)).toBe(true);
+    });
+    expect(pool.threads).toBeGreaterThan(0);
+    const { task, ids } = runs[3]!;
+    const longer = [Buffer.from(new SharedArrayBuffer(CHUNK + 1)), ...task.into!.slice(1)];
+    expect((await pool.run({ ...task, into: longer })).ids).toEqual([null, ...ids.slice(1)]);
+  });
+
   it('goes on with memory that comes and goes', async () => {
     const pool = new BytePool(entry);
     // More than a thread remembers, each used twice, the first of them again in the end.
@@ -160,7 +254,7 @@ describe('BytePool', () => {
     const key = recordKeyOf(keys);
     const plains = chunks();
     const ids = plains.map((plain) => objectId(plain, keys.objectIds));
-    const opened: ByteTask[] = [];
+    const opened: DecodeTask[] = [];
     await inParallel(plains.entries(), 48, async ([index, plain]) => {
       const record = { id: ids[index]!, base: null, kind: 'chunk' } as const;
       const seal = { key, record };

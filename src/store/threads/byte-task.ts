@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { CHUNK_BYTES } from '../../kernel/limits.ts';
 import { openRecord, type RecordKey, sealedFields, sealRecord } from '../encryption/record-seal.ts';
 import { OBJECT_BYTES_MAX, SEALED_EXTRA_BYTES } from '../format/bounds.ts';
 import { compress, decompress } from '../format/codec.ts';
@@ -6,9 +7,16 @@ import { objectId } from '../format/object-id.ts';
 import type { RecordCodec, RecordFields } from '../format/record.ts';
 import { xorInPlace } from '../format/xor.ts';
 import type { LentBlock } from './lent-block.ts';
+import { type RecordRunTask, runIds } from './record-run.ts';
 
 /** Work on bytes alone: no files, no state, the same result wherever it is done. */
-export type ByteTask = CompressTask | SealTask | DecodeTask | HashTask;
+export type ByteTask =
+  | CompressTask
+  | SealTask
+  | DecodeTask
+  | HashTask
+  | ChunkIdsTask
+  | RecordRunTask;
 
 export interface CompressTask {
   readonly kind: 'compress';
@@ -63,6 +71,14 @@ export interface HashTask {
   readonly bytes: Buffer;
 }
 
+/** The ids of the chunks that a block is cut into. */
+export interface ChunkIdsTask {
+  readonly kind: 'chunk-ids';
+  readonly bytes: Buffer;
+  /** The key of object ids, where the repository is encrypted. */
+  readonly idKey: Uint8Array | null;
+}
+
 export interface ByteResult {
   /** Null where the result is the input itself, or where only the id is wanted. */
   readonly bytes: Buffer | null;
@@ -70,6 +86,8 @@ export interface ByteResult {
   readonly codec: RecordCodec;
   /** Lower-case hex, where wanted. */
   readonly id: string | null;
+  /** Of tasks about many objects, in their order. */
+  readonly ids?: readonly (string | null)[];
   /** What lends `bytes`, held for this result: to be released once they were used, or dropped. */
   readonly block?: LentBlock;
 }
@@ -79,6 +97,10 @@ export function performTask(task: ByteTask): ByteResult {
   switch (task.kind) {
     case 'hash':
       return { bytes: null, codec: 'none', id: hash('sha256', task.bytes, 'hex') };
+    case 'chunk-ids':
+      return { bytes: null, codec: 'none', id: null, ids: chunkIds(task) };
+    case 'records':
+      return { bytes: null, codec: 'none', id: null, ids: runIds(task) };
     case 'compress': {
       const { codec, stored } = compress(task.codec, task.bytes);
       if (task.seal !== undefined) return sealed(task.seal, codec, stored, task.bytes.length);
@@ -93,6 +115,13 @@ export function performTask(task: ByteTask): ByteResult {
       return { bytes: isResult ? plain : null, codec: 'none', id };
     }
   }
+}
+
+function chunkIds({ bytes, idKey }: ChunkIdsTask): string[] {
+  const count = Math.ceil(bytes.length / CHUNK_BYTES);
+  return Array.from({ length: count }, (_, index) =>
+    objectId(bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES), idKey),
+  );
 }
 
 function decode({ opening, codec, bytes, plainBytes }: BaseRecord, target?: Buffer): Buffer {
@@ -147,19 +176,21 @@ export function resultBytesMax(task: ByteTask): number {
     if (task.seal !== undefined) return task.bytes.length + SEALED_EXTRA_BYTES;
     return task.codec === 'none' ? 0 : task.bytes.length;
   }
-  if (task.kind === 'hash' || task.wanted === 'id' || task.into !== undefined) return 0;
+  if (task.kind !== 'decode' || task.wanted === 'id' || task.into !== undefined) return 0;
   const isInput = task.codec === 'none' && !task.opening && task.base === undefined;
   return isInput ? 0 : task.plainBytes;
 }
 
 /** How much work it is, in bytes of plaintext. */
 export function workBytes(task: ByteTask): number {
+  if (task.kind === 'records') return task.plainBytes;
   if (task.kind !== 'decode') return task.bytes.length;
   return task.plainBytes + (task.base?.plainBytes ?? 0);
 }
 
 /** All that a task reads, in the order in which it is sent. */
 export function inputsOf(task: ByteTask): readonly Buffer[] {
+  if (task.kind === 'records') return task.records;
   if (task.kind !== 'decode' || task.base === undefined) return [task.bytes];
   return [task.bytes, task.base.bytes];
 }

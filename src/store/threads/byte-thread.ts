@@ -7,5 +7,5 @@ const slots = workerData as readonly Slot[];
 const memories = new Map<number, SharedArrayBuffer>();
 parentPort?.on('message', (batch: Batch) => {
   parentPort?.postMessage(performBatch(batch, slots, memories));
-  letGo(batch.tasks.reduce((sum, { at }) => sum + at.length, 0));
+  letGo(batch.workBytes);
 });

@@ -13,17 +13,17 @@ const kept: SharedArrayBuffer[] = [];
  */
 export class LentBlock {
   readonly bytes: Buffer;
-  readonly #memory: SharedArrayBuffer;
+  readonly memory: SharedArrayBuffer;
   #holds = 1;
 
   constructor() {
-    this.#memory = kept.pop() ?? new SharedArrayBuffer(BLOCK_BYTES);
-    this.bytes = Buffer.from(this.#memory);
+    this.memory = kept.pop() ?? new SharedArrayBuffer(BLOCK_BYTES);
+    this.bytes = Buffer.from(this.memory);
   }
 
   /** True where `view` is a part of it. */
   lends(view: Buffer): boolean {
-    return (view.buffer as ArrayBufferLike) === this.#memory;
+    return (view.buffer as ArrayBufferLike) === this.memory;
   }
 
   hold(): void {
@@ -32,6 +32,6 @@ export class LentBlock {
 
   release(): void {
     this.#holds -= 1;
-    if (this.#holds === 0 && kept.length < KEPT_MAX) kept.push(this.#memory);
+    if (this.#holds === 0 && kept.length < KEPT_MAX) kept.push(this.memory);
   }
 }
