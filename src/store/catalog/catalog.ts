@@ -125,6 +125,11 @@ export class Catalog {
     return row === undefined ? null : locationOf(row);
   }
 
+  /** Whether it knows of an object. Cheaper than `find`. */
+  has(id: string): boolean {
+    return this.plainBytesOf(id) !== null;
+  }
+
   /** Length of an object's plaintext; null where it is unknown. Cheaper than `find`. */
   plainBytesOf(id: string): number | null {
     this.#readOn();

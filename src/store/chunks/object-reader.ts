@@ -3,16 +3,32 @@ import type { Location } from '../catalog/catalog-schema.ts';
 import { recordKeyOf } from '../encryption/record-seal.ts';
 import type { RepositoryKeys } from '../encryption/repository-keys.ts';
 import { objectId } from '../format/object-id.ts';
-import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
+import {
+  decodeRecordHeader,
+  RECORD_HEADER_BYTES,
+  type RecordCodec,
+  type RecordFields,
+} from '../format/record.ts';
 import { xorWithBase } from '../format/xor.ts';
 import type { LentBytes, PackFiles } from '../packs/pack-files.ts';
 import { runKeysOf } from '../packs/sound-records.ts';
 import { bytePool } from '../threads/byte-pool.ts';
-import type { DecodeTask } from '../threads/byte-task.ts';
+import type { ByteResult, DecodeTask } from '../threads/byte-task.ts';
+import type { LentBlock } from '../threads/lent-block.ts';
 
 export interface StoredRecord {
   readonly fields: RecordFields;
   readonly stored: Buffer;
+}
+
+/** An object as it differs from its base. */
+export interface MadeDelta {
+  readonly codec: RecordCodec;
+  readonly stored: Buffer;
+  /** What lends `stored`, where it is not in memory of its own: to be released once it was used. */
+  readonly block: LentBlock | null;
+  /** Hash of the difference. */
+  readonly difference: string;
 }
 
 /** Says where records stand. */
@@ -210,8 +226,34 @@ export class ObjectReader {
     const task = this.#decoding(fields, stored);
     const { bytes } = await bytePool().run({ ...task, wanted: 'plain' });
     const plain = xorWithBase(bytes ?? stored, await this.readBase(fields.base!));
-    requireId(fields, objectId(plain, this.#keys?.objectIds ?? null));
+    requireId(fields, objectId(plain, this.#idKey));
     return plain;
+  }
+
+  /**
+   * What `plain` differs by from the full record `base`, compressed with `codec`; null where they have too little in
+   * common. @throws what reading the base throws
+   */
+  async makeDelta(plain: Buffer, base: string, codec: RecordCodec): Promise<MadeDelta | null> {
+    const task = { kind: 'delta', codec, bytes: plain, baseId: base, idKey: this.#idKey } as const;
+    const lent = this.#bases.has(base) ? null : await this.#lendFull(base);
+    try {
+      const fields = lent === null ? null : decodeRecordHeader(lent.bytes, 0);
+      if (lent !== null && fields?.id === base && fields.base === null) {
+        const record = this.#decoding(fields, lent.bytes.subarray(RECORD_HEADER_BYTES));
+        const result = await bytePool().run({ ...task, base: record });
+        if (result.ids?.[0] === base) return madeOf(result);
+      }
+    } finally {
+      lent?.release();
+    }
+    const bytes = await this.readBase(base);
+    const plaintext = { codec: 'none', bytes, plainBytes: bytes.length } as const;
+    return madeOf(await bytePool().run({ ...task, base: plaintext }));
+  }
+
+  get #idKey(): Uint8Array | null {
+    return this.#keys?.objectIds ?? null;
   }
 
   /** That a delta decodes to a difference that hashes so. @throws VERIFY_FAILED, what the codec throws */
@@ -299,6 +341,11 @@ export class ObjectReader {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+function madeOf({ bytes, codec, id, block }: ByteResult): MadeDelta | null {
+  if (bytes === null || id === null) return null;
+  return { codec, stored: bytes, block: block ?? null, difference: id };
+}
 
 function copyOf(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);

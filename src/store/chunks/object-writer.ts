@@ -1,10 +1,10 @@
 import { HoldfastError } from '../../kernel/errors.ts';
 import { objectId } from '../format/object-id.ts';
 import type { ObjectKind } from '../format/record.ts';
-import { differingShare, xorWithBase } from '../format/xor.ts';
+import { xorWithBase } from '../format/xor.ts';
 import type { PackWriter } from '../packs/pack-writer.ts';
-import type { ObjectReader, StoredRecord } from './object-reader.ts';
-import type { Encoded, EncodedRecord, RecordEncoder } from './record-encoder.ts';
+import type { MadeDelta, ObjectReader, StoredRecord } from './object-reader.ts';
+import type { EncodedRecord, RecordEncoder } from './record-encoder.ts';
 
 /** Names the object that stood at the same place in the parent snapshot; asked only about new objects. */
 export type PredecessorOf = () => Promise<string | null>;
@@ -17,8 +17,6 @@ export interface ObjectCounters {
 
 /** Chunks of 3 MiB together: enough to keep every thread busy while results are appended. */
 const IN_FLIGHT_MAX = 48;
-/** Above this a delta has little left to win over a full record, and only costs time. */
-const DIFFERING_SHARE_MAX = 0.5;
 /** A delta below this part of the plaintext is taken without working out the full record. */
 const TINY_DELTA_PART = 1 / 32;
 /** A delta must be below this part of the full record. */
@@ -27,12 +25,10 @@ const DELTA_PART_MAX = 1 / 2;
 const RECORD_OVERHEAD_BYTES = 164;
 
 /** An object as it differs from its base. */
-interface Delta extends Encoded {
+interface Delta extends MadeDelta {
   readonly base: string;
   /** What stood at its place before it: the base, or a delta against it. */
   readonly previous: string;
-  /** Hash of the difference. */
-  readonly difference: string;
 }
 
 /** 0 to 1, the same for the same object: ids are hashes. */
@@ -214,31 +210,18 @@ export class ObjectWriter {
   }
 
   async #encodeDelta(plain: Buffer, predecessor: PredecessorOf): Promise<Delta | null> {
+    const { codec } = this.#encoder;
     // Uncompressed, an XOR is as long as what it replaces.
-    if (this.#encoder.codec === 'none') return null;
-    const found = await this.#readBase(predecessor);
-    if (found === null || differingShare(plain, found.plain) > DIFFERING_SHARE_MAX) return null;
-    const xor = xorWithBase(plain, found.plain);
-    if (!xorWithBase(xor, found.plain).equals(plain)) {
-      throw new Error('An object and its base do not give back the object');
-    }
-    const encoded = await this.#encoder.compress(xor);
-    const { base, previous } = found;
-    return { ...encoded, base, previous, difference: objectId(xor, this.idKey) };
-  }
-
-  async #readBase(
-    predecessor: PredecessorOf,
-  ): Promise<{ previous: string; base: string; plain: Buffer } | null> {
+    if (codec === 'none') return null;
     try {
       const previous = await predecessor();
       const base = previous === null ? null : this.#reader.fullRecordOf(previous);
       if (previous === null || base === null) return null;
-      return { previous, base, plain: await this.#reader.readBase(base) };
+      const made = await this.#reader.makeDelta(plain, base, codec);
+      return made === null ? null : { ...made, base, previous };
     } catch (error) {
       // A damaged parent must not stop a new snapshot: without a base the object is stored in full.
-      if (error instanceof HoldfastError) return null;
-      throw error;
+      return unlessDamaged(error);
     }
   }
 }

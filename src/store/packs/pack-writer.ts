@@ -52,7 +52,7 @@ export class PackWriter {
   }
 
   has(id: string): boolean {
-    return this.#pending.has(id) || this.#options.catalog.find(id) !== null;
+    return this.#pending.has(id) || this.#options.catalog.has(id);
   }
 
   pendingRecord(id: string): { fields: RecordFields; stored: Buffer } | null {

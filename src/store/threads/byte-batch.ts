@@ -12,7 +12,7 @@ export interface SharedBytes {
   readonly length: number;
 }
 
-type SentBase = Omit<BaseRecord, 'bytes'> & { readonly at: SharedBytes };
+export type SentBase = Omit<BaseRecord, 'bytes'> & { readonly at: SharedBytes };
 type Sent<Task extends ByteTask> = Omit<Task, 'bytes' | 'into' | 'base'> & {
   readonly at: SharedBytes;
   /** Where the result goes, if not to the slot's output. */

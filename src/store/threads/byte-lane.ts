@@ -1,9 +1,19 @@
 import { Worker } from 'node:worker_threads';
 import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
-import type { Batch, BatchResult, SentResult, SentTask, SharedBytes, Slot } from './byte-batch.ts';
+import type {
+  Batch,
+  BatchResult,
+  SentBase,
+  SentResult,
+  SentTask,
+  SharedBytes,
+  Slot,
+} from './byte-batch.ts';
 import {
+  type BaseRecord,
   type ByteResult,
   type ByteTask,
+  type DecodeTask,
   inputsOf,
   resultBytesMax,
   workBytes,
@@ -143,7 +153,7 @@ function takeBatch(
   let work = 0;
   let inputUsed = 0;
   let outputUsed = 0;
-  const share = (bytes: Buffer): SharedBytes => {
+  const share: Share = (bytes) => {
     const { byteOffset: offset, length } = bytes;
     const memory = sharedMemoryOf(bytes);
     if (memory !== null) return { memory: numberOf(memory), offset, length };
@@ -165,7 +175,9 @@ function takeBatch(
   return { tasks, sent, workBytes: work };
 }
 
-function sentTask(task: ByteTask, share: (bytes: Buffer) => SharedBytes): SentTask {
+type Share = (bytes: Buffer) => SharedBytes;
+
+function sentTask(task: ByteTask, share: Share): SentTask {
   if (task.kind === 'records') {
     const { records, into, ...rest } = task;
     const placeOf = (bytes: Buffer): number[] => {
@@ -175,15 +187,18 @@ function sentTask(task: ByteTask, share: (bytes: Buffer) => SharedBytes): SentTa
     const to = into?.flatMap((place) => placeOf(requireShared(place))) ?? null;
     return { ...rest, at: records.flatMap(placeOf), to };
   }
-  if (task.kind !== 'decode') {
-    const { bytes, ...rest } = task;
-    return { ...rest, at: share(bytes) };
-  }
-  const { bytes, into, base, ...rest } = task;
-  const to = into === undefined ? {} : { to: share(requireShared(into)) };
-  if (base === undefined) return { ...rest, at: share(bytes), ...to };
-  const { bytes: baseBytes, ...ofBase } = base;
-  return { ...rest, at: share(bytes), ...to, base: { ...ofBase, at: share(baseBytes) } };
+  // Other tasks have no place for their result, most no base.
+  const { bytes, into, base, ...rest } = task as DecodeTask;
+  return {
+    ...rest,
+    at: share(bytes),
+    ...(into === undefined ? {} : { to: share(requireShared(into)) }),
+    ...(base === undefined ? {} : { base: sentBase(base, share) }),
+  } as SentTask;
+}
+
+function sentBase({ bytes, ...rest }: BaseRecord, share: Share): SentBase {
+  return { ...rest, at: share(bytes) };
 }
 
 /** @throws RangeError for memory that only this thread sees */
@@ -221,6 +236,6 @@ function copyOf(output: SharedArrayBuffer, length: number): Buffer {
 function canLend(tasks: readonly QueuedTask[]): boolean {
   const withResult = tasks.filter(({ task }) => resultBytesMax(task) > 0);
   const isReleased = ({ task: { kind } }: QueuedTask): boolean =>
-    kind === 'compress' || kind === 'seal';
+    kind === 'compress' || kind === 'seal' || kind === 'delta';
   return withResult.length > 0 && withResult.every(isReleased);
 }

@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordKeyOf } from '../encryption/record-seal.ts';
 import { deriveKeys, type RepositoryKeys } from '../encryption/repository-keys.ts';
-import { compress } from '../format/codec.ts';
+import { compress, decompress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
 import { encodeRecordHeader } from '../format/record.ts';
 import { xorWithBase } from '../format/xor.ts';
@@ -21,6 +21,7 @@ import {
   type Sealing,
 } from './byte-task.ts';
 import { inParallel } from './in-parallel.ts';
+import type { DeltaTask } from './make-delta.ts';
 import { runIds } from './record-run.ts';
 
 let folder: Awaited<ReturnType<typeof scratchFolder>>;
@@ -168,6 +169,40 @@ describe('BytePool', () => {
     expect(ids).toEqual(cut.map(sha256));
     expect(await runAll(pool, tasks)).toEqual(tasks.map(alone));
     expect(pool.threads).toBeGreaterThan(0);
+  });
+
+  it('takes the difference from a base, and says where that is another one or has too little in common', async () => {
+    const pool = new BytePool(entry);
+    const plains = chunks().filter(({ length }) => length === CHUNK);
+    const tasks = plains.map((plain, index): DeltaTask => {
+      const base = index % 5 === 1 ? noiseBytes(CHUNK, index + 1000) : Buffer.from(plain);
+      base.writeUInt32LE(index * 7, 400);
+      const cut = index % 4 === 0 ? base.subarray(0, 50_000) : base;
+      const { codec, stored } = compress('brotli', cut);
+      return {
+        kind: 'delta',
+        codec: 'brotli',
+        bytes: index % 2 === 0 ? plain : inShared(plain),
+        base: { codec, bytes: index % 3 === 0 ? inShared(stored) : stored, plainBytes: cut.length },
+        baseId: objectId(index % 6 === 2 ? plain : cut, null),
+        idKey: null,
+      };
+    });
+    const made = new Set<string>();
+    await inParallel(tasks.entries(), 48, async ([index, task]) => {
+      const result = await pool.run(task);
+      expect(shown(result)).toBe(alone(task));
+      const base = decompress(task.base.codec, task.base.bytes, task.base.plainBytes);
+      const isBase = objectId(base, null) === task.baseId;
+      expect(result.ids).toEqual([isBase ? task.baseId : null]);
+      made.add(`${isBase} ${result.bytes !== null}`);
+      if (result.bytes === null) return;
+      const difference = decompress(result.codec, result.bytes, CHUNK);
+      expect(objectId(difference, null)).toBe(result.id);
+      expect(xorWithBase(difference, base).equals(plains[index]!)).toBe(true);
+    });
+    expect(pool.threads).toBeGreaterThan(0);
+    expect([...made].sort()).toEqual(['false false', 'true false', 'true true']);
   });
 
   it('decodes a run of records in one go, sealed or not; of those that are not sound it says nothing', async () => {

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../kernel/limits.ts';
-import { openRecord, type RecordKey, sealedFields, sealRecord } from '../encryption/record-seal.ts';
-import { OBJECT_BYTES_MAX, SEALED_EXTRA_BYTES } from '../format/bounds.ts';
-import { compress, decompress } from '../format/codec.ts';
+import { type RecordKey, sealedFields, sealRecord } from '../encryption/record-seal.ts';
+import { SEALED_EXTRA_BYTES } from '../format/bounds.ts';
+import { compress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
 import type { RecordCodec, RecordFields } from '../format/record.ts';
-import { xorInPlace } from '../format/xor.ts';
+import { decodeTask } from './decode.ts';
 import type { LentBlock } from './lent-block.ts';
+import { type DeltaTask, makeDelta } from './make-delta.ts';
 import { type RecordRunTask, runIds } from './record-run.ts';
 
 /** Work on bytes alone: no files, no state, the same result wherever it is done. */
@@ -14,6 +15,7 @@ export type ByteTask =
   | CompressTask
   | SealTask
   | DecodeTask
+  | DeltaTask
   | HashTask
   | ChunkIdsTask
   | RecordRunTask;
@@ -106,10 +108,12 @@ export function performTask(task: ByteTask): ByteResult {
       if (task.seal !== undefined) return sealed(task.seal, codec, stored, task.bytes.length);
       return { bytes: stored === task.bytes ? null : stored, codec, id: null };
     }
+    case 'delta':
+      return makeDelta(task);
     case 'seal':
       return sealed(task.seal, task.codec, task.bytes, task.plainBytes);
     case 'decode': {
-      const plain = task.base === undefined ? decode(task, targetOf(task)) : decodeDelta(task);
+      const plain = decodeTask(task);
       const id = task.wanted === 'plain' ? null : objectId(plain, task.idKey ?? null);
       const isResult = task.wanted !== 'id' && plain !== task.bytes;
       return { bytes: isResult ? plain : null, codec: 'none', id };
@@ -123,40 +127,6 @@ function chunkIds({ bytes, idKey }: ChunkIdsTask): string[] {
     objectId(bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES), idKey),
   );
 }
-
-function decode({ opening, codec, bytes, plainBytes }: BaseRecord, target?: Buffer): Buffer {
-  const stored = opening ? openRecord(opening.key, opening.fields, bytes) : bytes;
-  return decompress(codec, stored, plainBytes, target);
-}
-
-/** Where a task's plaintext goes; undefined: into memory of its own. What is only hashed goes where the last one was. */
-function targetOf({ codec, wanted, into, plainBytes }: DecodeTask): Buffer | undefined {
-  if (wanted !== 'id') return into;
-  return codec === 'zstd' ? scratches.plain.take(plainBytes) : undefined;
-}
-
-function decodeDelta({ base, ...task }: DecodeTask): Buffer {
-  const { wanted, into, plainBytes } = task;
-  const target = wanted === 'id' ? scratches.plain.take(plainBytes) : into;
-  const difference = decode(task, target ?? Buffer.allocUnsafeSlow(plainBytes));
-  xorInPlace(difference, decode(base!, scratches.base.take(base!.plainBytes)));
-  return difference;
-}
-
-/** Memory for plaintext that nobody asks for. */
-class Scratch {
-  #memory = Buffer.alloc(0);
-
-  /** What was taken before is gone. Memory of its own where an object is larger than any should be. */
-  take(bytes: number): Buffer {
-    if (bytes > OBJECT_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes);
-    if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafeSlow(bytes);
-    return this.#memory.subarray(0, bytes);
-  }
-}
-
-/** Of this thread. */
-const scratches = { plain: new Scratch(), base: new Scratch() };
 
 function sealed(
   { key, record }: Sealing,
@@ -176,6 +146,7 @@ export function resultBytesMax(task: ByteTask): number {
     if (task.seal !== undefined) return task.bytes.length + SEALED_EXTRA_BYTES;
     return task.codec === 'none' ? 0 : task.bytes.length;
   }
+  if (task.kind === 'delta') return task.bytes.length;
   if (task.kind !== 'decode' || task.wanted === 'id' || task.into !== undefined) return 0;
   const isInput = task.codec === 'none' && !task.opening && task.base === undefined;
   return isInput ? 0 : task.plainBytes;
@@ -184,6 +155,7 @@ export function resultBytesMax(task: ByteTask): number {
 /** How much work it is, in bytes of plaintext. */
 export function workBytes(task: ByteTask): number {
   if (task.kind === 'records') return task.plainBytes;
+  if (task.kind === 'delta') return task.bytes.length + task.base.plainBytes;
   if (task.kind !== 'decode') return task.bytes.length;
   return task.plainBytes + (task.base?.plainBytes ?? 0);
 }
@@ -191,6 +163,6 @@ export function workBytes(task: ByteTask): number {
 /** All that a task reads, in the order in which it is sent. */
 export function inputsOf(task: ByteTask): readonly Buffer[] {
   if (task.kind === 'records') return task.records;
-  if (task.kind !== 'decode' || task.base === undefined) return [task.bytes];
-  return [task.bytes, task.base.bytes];
+  const base = 'base' in task ? task.base : undefined;
+  return base === undefined ? [task.bytes] : [task.bytes, base.bytes];
 }
