@@ -27,6 +27,13 @@ const FORGET_UNREADABLE = `DELETE FROM objects WHERE base IS NOT NULL AND NOT EX
 
 const bytesOf = (id: string): Buffer => Buffer.from(id, 'hex');
 
+/** A delta whose base is not there as a full record, and the pack that holds it. */
+export interface UnreadableDelta {
+  readonly id: string;
+  readonly base: string;
+  readonly pack: string;
+}
+
 /**
  * The index of packs, objects and snapshots: `catalog.db`, or the same in a temporary place. Everything in it can be
  * read again from packs and manifests; whoever uses an answer checks it against a hash.
@@ -239,7 +246,7 @@ export class Catalog {
   }
 
   /** Deltas that `endLoading` would forget. */
-  unreadableDeltas(limit: number): { id: string; base: string; pack: string }[] {
+  unreadableDeltas(limit: number): UnreadableDelta[] {
     return this.#database
       .prepare<[number], { id: Buffer; base: Buffer; name: Buffer }>(
         `SELECT id, base, packs.name FROM objects JOIN packs ON packs.number = objects.pack

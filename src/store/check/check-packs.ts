@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Activity } from '../../kernel/activity.ts';
 import { HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
-import type { Catalog } from '../catalog/catalog.ts';
+import type { Catalog, UnreadableDelta } from '../catalog/catalog.ts';
 import { soundOnly } from '../catalog/load-packs.ts';
 import type { ObjectReader } from '../chunks/object-reader.ts';
 import { NO_DAMAGE, readKnownDamage } from '../damage/known-damage.ts';
@@ -22,7 +22,13 @@ import { FoundDamage } from './found-damage.ts';
 /** Enough to keep every thread busy. */
 const RECORDS_AT_ONCE = 96;
 
-/** Reads the index of every pack into `index`. Damaged packs are findings. */
+/** Of deltas whose base is nowhere, so many are remembered: they are told of where a snapshot needs one. */
+const UNREADABLE_MAX = 10_000;
+
+/**
+ * Reads the index of every pack into `index`. Damaged packs are findings. `unreadable`: deltas whose base is nowhere,
+ * by id; a prune may leave such as no snapshot needs.
+ */
 export async function checkPackIndexes(
   names: readonly string[],
   layout: Layout,
@@ -30,7 +36,7 @@ export async function checkPackIndexes(
   index: Catalog,
   findings: Findings,
   activity: Activity,
-): Promise<{ packBytes: number }> {
+): Promise<{ packBytes: number; unreadable: ReadonlyMap<string, UnreadableDelta> }> {
   let packBytes = 0;
   index.beginLoading();
   const { records: damaged } = readKnownDamage(layout) ?? NO_DAMAGE;
@@ -55,12 +61,24 @@ export async function checkPackIndexes(
       findings.error('PACK_DAMAGED', `it cannot be read: ${messageOf(error)}`, shown(layout, path));
     }
   }
-  for (const { id, base, pack } of index.unreadableDeltas(100)) {
-    const message = `object ${id} is a delta against ${base}, which is not there as a full record`;
-    findings.error('BASE_MISSING', message, shown(layout, packPath(layout, pack)));
-  }
+  const unreadable = new Map(index.unreadableDeltas(UNREADABLE_MAX).map((row) => [row.id, row]));
   index.endLoading();
-  return { packBytes };
+  return { packBytes, unreadable };
+}
+
+/** Says of missing objects why they are, where a delta of them is there. */
+export function checkMissing(
+  missing: ReadonlySet<string>,
+  unreadable: ReadonlyMap<string, UnreadableDelta>,
+  layout: Layout,
+  findings: Findings,
+): void {
+  for (const id of missing) {
+    const delta = unreadable.get(id);
+    if (delta === undefined) continue;
+    const message = `object ${id} is a delta against ${delta.base}, which is not there as a full record`;
+    findings.error('BASE_MISSING', message, shown(layout, packPath(layout, delta.pack)));
+  }
 }
 
 /** Files in `packs/` that are no packs. */
@@ -83,12 +101,16 @@ export async function checkPackFolder(layout: Layout, findings: Findings): Promi
   }
 }
 
-/** Reads a whole pack: its bytes hash to its name, every record decodes to what its id says. */
+/**
+ * Reads a whole pack: its bytes hash to its name, every record decodes to what its id says. Deltas of whose base
+ * `index` knows no full record need not.
+ */
 export async function checkPackData(
   name: string,
   layout: Layout,
   repositoryId: string,
   objects: ObjectReader,
+  index: Catalog,
   findings: Findings,
   damage: FoundDamage = new FoundDamage(),
 ): Promise<number> {
@@ -100,8 +122,9 @@ export async function checkPackData(
       const entries = packIndexOf(packOwner(layout, repositoryId), pack) ?? [];
       const isSound = await soundRecords(pack, entries, layout.keys);
       const problems = entries.map((): RecordProblem | null => null);
-      await inParallel(entries.entries(), RECORDS_AT_ONCE, async ([index, entry]) => {
-        problems[index] = await recordProblem(pack, entry, isSound[index]! ? null : objects);
+      await inParallel(entries.entries(), RECORDS_AT_ONCE, async ([at, entry]) => {
+        const isDecoded = isSound[at]! || isBaseless(entry, index);
+        problems[at] = await recordProblem(pack, entry, isDecoded ? null : objects);
       });
       if ((await hashing).id !== name) {
         findings.error('PACK_DAMAGED', 'its bytes do not hash to its name', where);
@@ -127,7 +150,11 @@ interface RecordProblem {
   readonly isOwn: boolean;
 }
 
-/** `objects`: decodes the record; null where it is known to be sound. */
+/** Of a delta that nobody can read, and that nobody needs, or it was told of as missing. */
+const isBaseless = ({ base }: PackEntry, index: Catalog): boolean =>
+  base !== null && index.find(base)?.base !== null;
+
+/** `objects`: decodes the record; null where that is not to be done. */
 async function recordProblem(
   pack: Buffer,
   entry: PackEntry,

@@ -13,7 +13,13 @@ import { listSnapshotIds } from '../manifests/snapshot-list.ts';
 import { PackFiles } from '../packs/pack-files.ts';
 import { inParallel } from '../threads/in-parallel.ts';
 import { type CatalogView, checkCatalog, openCatalogView } from './check-catalog.ts';
-import { checkPackData, checkPackFolder, checkPackIndexes, choosePacks } from './check-packs.ts';
+import {
+  checkMissing,
+  checkPackData,
+  checkPackFolder,
+  checkPackIndexes,
+  choosePacks,
+} from './check-packs.ts';
 import { checkNotes, checkSnapshots } from './check-snapshots.ts';
 import { type CheckFinding, Findings } from './findings.ts';
 import { FoundDamage } from './found-damage.ts';
@@ -72,7 +78,14 @@ export async function checkRepository(
     const snapshots = listSnapshotIds(layout);
     const names = await listPacks(layout);
     await checkPackFolder(layout, findings);
-    const { packBytes } = await checkPackIndexes(names, layout, id, index, findings, activity);
+    const { packBytes, unreadable } = await checkPackIndexes(
+      names,
+      layout,
+      id,
+      index,
+      findings,
+      activity,
+    );
     const objects = new ObjectReader(
       { find: (object) => index.find(object), findAgain: async (object) => index.find(object) },
       files,
@@ -81,7 +94,7 @@ export async function checkRepository(
     const chosen = choosePacks(names, options.readData);
     const ofData = new Findings();
     // Threads read the data while this one goes through the snapshots; told of in the same order whoever is first.
-    const readingData = readPacks(chosen, layout, id, objects, ofData, activity, damage);
+    const readingData = readPacks(chosen, layout, id, objects, index, ofData, activity, damage);
     const walking = chosen.length === 0 ? activity : { ...activity, progress: () => {} };
     const checkingRest = (async () => {
       const { trees } = await checkSnapshots(
@@ -93,6 +106,7 @@ export async function checkRepository(
         walking,
         damage,
       );
+      checkMissing(damage.missing, unreadable, layout, findings);
       await checkNotes(snapshots, layout, findings);
       await checkKeySlots(layout, id, findings);
       await checkHead(layout, id, options.seen ?? null, findings);
@@ -160,6 +174,7 @@ async function readPacks(
   layout: Layout,
   repositoryId: string,
   objects: ObjectReader,
+  index: Catalog,
   findings: Findings,
   activity: Activity,
   damage: FoundDamage,
@@ -170,7 +185,15 @@ async function readPacks(
   await inParallel(names, PACKS_AT_ONCE, async (name) => {
     activity.signal.throwIfAborted();
     // Not "+= await": that would add to what the sum was before the wait, and lose what others added meanwhile.
-    const packBytes = await checkPackData(name, layout, repositoryId, objects, findings, damage);
+    const packBytes = await checkPackData(
+      name,
+      layout,
+      repositoryId,
+      objects,
+      index,
+      findings,
+      damage,
+    );
     readBytes += packBytes;
     filesDone += 1;
     activity.progress({ phase: 'data', filesDone, totalFiles: names.length });

@@ -12,11 +12,14 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../kernel/errors.ts';
-import { listPacks } from '../catalog/load-packs.ts';
+import { Catalog } from '../catalog/catalog.ts';
+import { listPacks, loadPacks } from '../catalog/load-packs.ts';
 import { ObjectReader } from '../chunks/object-reader.ts';
 import { readDescriptor } from '../format/read-descriptor.ts';
 import { layoutOf, manifestPath, packPath } from '../layout.ts';
 import { PackFiles } from '../packs/pack-files.ts';
+import { readPackIndex } from '../packs/pack-index.ts';
+import { packOwner } from '../packs/pack-owner.ts';
 import { checkRepository, openReader, verifySnapshot } from '../repository.ts';
 import {
   activity,
@@ -85,9 +88,18 @@ async function packFindings(name: string): Promise<number> {
   const { id } = await readDescriptor(layout);
   const files = new PackFiles(layout);
   const findings = new Findings();
-  const objects = new ObjectReader({ find: () => null, findAgain: async () => null }, files, null);
-  await checkPackData(name, layout, id, objects, findings);
+  const index = Catalog.temporary(id);
+  const readIndex = (pack: string) => readPackIndex(packOwner(layout, id), packPath(layout, pack));
+  await loadPacks(index, layout, readIndex);
+  const find = (object: string) => index.find(object);
+  const objects = new ObjectReader(
+    { find, findAgain: async (object) => find(object) },
+    files,
+    null,
+  );
+  await checkPackData(name, layout, id, objects, index, findings);
   files.close();
+  index.close();
   return findings.errors;
 }
 

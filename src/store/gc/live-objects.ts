@@ -66,6 +66,25 @@ export class LiveObjects {
     return row?.id.toString('hex') ?? null;
   }
 
+  /** Deltas that nothing needs, and whose base, needed as little, stands in one of these packs. */
+  *baselessWithout(packs: readonly string[]): Generator<string> {
+    this.#database.exec('CREATE TEMP TABLE going (name BLOB PRIMARY KEY) WITHOUT ROWID');
+    const add = this.#database.prepare<[Buffer]>('INSERT INTO temp.going VALUES (?)');
+    for (const name of packs) add.run(bytesOf(name));
+    const rows = this.#database
+      .prepare<[], Buffer>(
+        `SELECT delta.id FROM objects AS delta
+           JOIN objects AS full ON full.id = delta.base
+           JOIN packs ON packs.number = full.pack
+         WHERE packs.name IN (SELECT name FROM temp.going)
+           AND delta.id NOT IN (SELECT id FROM temp.live)
+           AND full.id NOT IN (SELECT id FROM temp.live)`,
+      )
+      .pluck();
+    for (const id of rows.iterate()) yield id.toString('hex');
+    this.#database.exec('DROP TABLE temp.going');
+  }
+
   packs(): PackUse[] {
     return this.#database
       .prepare<[], Omit<PackUse, 'name'> & { name: Buffer }>(

@@ -33,7 +33,9 @@ describe.each(REPOSITORY_KINDS)(
     });
     afterEach(() => repository.dispose());
 
-    function prune(options: { graceMs?: number; dryRun?: boolean } = {}): Promise<PruneReport> {
+    function prune(
+      options: { graceMs?: number; dryRun?: boolean; unusedShare?: number } = {},
+    ): Promise<PruneReport> {
       return pruneRepository(
         repository.path,
         {
@@ -120,6 +122,38 @@ describe.each(REPOSITORY_KINDS)(
         await rebuildCatalog(repository.path, { clock: systemClock }, activity);
         await expectWhole(series.slice(1));
         expect(await prune()).toMatchObject({ packsDropped: 0, packsRewritten: 0, bytesFreed: 0 });
+      });
+
+      it('a difference whose base has gone with its snapshots is forgotten: the same content is stored anew', async () => {
+        const rows = rowBytes(5 * 65_536);
+        const changed = Buffer.from(rows);
+        changed.write('changed', 150_000);
+        // Too large to be merged, and needed: the pack with the difference stays as it is.
+        const large = noiseBytes(9 * 1024 * 1024);
+        const images = [
+          rows,
+          Buffer.concat([changed, large]),
+          Buffer.concat([noiseBytes(5 * 65_536, 7), large]),
+        ];
+        let parent: Parameters<typeof commitFile>[2] = null;
+        const ids: string[] = [];
+        for (const [at, image] of images.entries()) {
+          const writer = await writerOf(repository.path);
+          const { id, content } = await commitFile(writer, image, parent, at);
+          await writer.close();
+          parent = content;
+          ids.push(id);
+        }
+        await remove(ids[0]!, ids[1]!);
+        expect(await prune({ unusedShare: 0.5 })).toMatchObject({ packsDropped: 1 });
+        await expectWhole([{ id: ids[2]!, image: images[2]! }]);
+        const writer = await writerOf(repository.path);
+        const { id } = await commitFile(writer, images[1]!, parent, 3);
+        await writer.close();
+        await expectWhole([
+          { id: ids[2]!, image: images[2]! },
+          { id, image: images[1]! },
+        ]);
       });
 
       it('a dry run changes nothing and tells what would go', async () => {

@@ -147,6 +147,7 @@ class Prune {
       live,
       activity: this.#activity,
     };
+    this.#forgetBaseless(live, [...choice.drop, ...choice.rewrite]);
     this.#activity.progress({ phase: 'drop packs' });
     const packsDropped = await dropPacks(choice.drop, context);
     this.#activity.progress({ phase: 'rewrite packs' });
@@ -158,6 +159,15 @@ class Prune {
       packsRewritten,
       bytesFreed: bytesBefore - (await this.#measure()),
     };
+  }
+
+  /**
+   * A delta that nothing needs may stay in its pack when its base goes with another. Forgotten before, or the same
+   * content would be taken for stored when it comes again.
+   */
+  #forgetBaseless(live: LiveObjects, going: readonly PackUse[]): void {
+    const ids = [...live.baselessWithout(going.map(({ name }) => name))];
+    if (ids.length > 0) this.#catalog.forget(ids);
   }
 
   /** Manifests in `removed/`, by whether they still hold their data. */

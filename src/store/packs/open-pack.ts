@@ -15,7 +15,7 @@ const USUAL_BYTES_MAX = PACK_BYTES_TARGET + 2 * 1024 * 1024;
 /** A pack being filled, in memory: up to PACK_BYTES_TARGET or PACK_RECORDS_TARGET. */
 export class OpenPack {
   readonly entries: PackEntry[] = [];
-  /** CRC-32 of the stored bytes of records that are not decoded again once they are written, by id. */
+  /** CRC-32 of stored bytes, where it was asked for, by id. */
   readonly checksums = new Map<string, number>();
   readonly #owner: PackOwner;
   readonly #header: Buffer;
@@ -42,9 +42,12 @@ export class OpenPack {
     return this.#bytes >= PACK_BYTES_TARGET || this.entries.length >= PACK_RECORDS_TARGET;
   }
 
-  /** `isDecoded`: whether it will be decoded again once it is written. */
-  append(fields: RecordFields, stored: Buffer, isDecoded = true): PackEntry {
-    if (!isDecoded) this.checksums.set(fields.id, crc32(stored));
+  append(
+    fields: RecordFields,
+    stored: Buffer,
+    { withChecksum = false }: { readonly withChecksum?: boolean } = {},
+  ): PackEntry {
+    if (withChecksum) this.checksums.set(fields.id, crc32(stored));
     const entry: PackEntry = { ...fields, offset: this.#bytes };
     const end = this.#bytes + RECORD_HEADER_BYTES + stored.length;
     const memory = this.#reserve(end);

@@ -28,9 +28,15 @@ export interface PackWriterOptions {
   readonly relocates?: boolean;
 }
 
+interface WrittenPack {
+  readonly whole: Buffer;
+  readonly temporary: string;
+  readonly name: string;
+}
+
 /**
- * Appends records to packs: one filling, one being sealed, at most one waiting to be. Records of those are
- * pending: only in memory. Sealed packs are durable, verified and in the catalog.
+ * Appends records to packs: one filling, one being written, one being verified. Records of those are pending: only in
+ * memory. Sealed packs are durable, verified and in the catalog, one after the other as they were filled.
  */
 export class PackWriter {
   readonly #options: PackWriterOptions;
@@ -38,10 +44,14 @@ export class PackWriter {
   #open: OpenPack;
   /** Memory of the pack sealed last. */
   #spare: Buffer | null = null;
-  /** Settles when every pack handed over before is sealed; never rejects. */
-  #sealing: Promise<void> = Promise.resolve();
-  /** Settles when a further pack may be handed over. */
-  #room: Promise<void> = Promise.resolve();
+  /** Settles when every pack handed over is written; never rejects. */
+  #writing: Promise<unknown> = Promise.resolve();
+  /** Settles when every pack handed over is sealed; never rejects. */
+  #sealing: Promise<unknown> = Promise.resolve();
+  /** The same without the last one. */
+  #sealingBefore: Promise<unknown> = Promise.resolve();
+  /** Settles when a further pack may be filled. */
+  #room: Promise<unknown> = Promise.resolve();
   #failure: { error: unknown } | null = null;
   #sealedBytes = 0;
   readonly #sealed: string[] = [];
@@ -71,13 +81,14 @@ export class PackWriter {
   }
 
   async append(fields: RecordFields, stored: Buffer): Promise<void> {
-    let room: Promise<void>;
+    let room: Promise<unknown>;
     do {
       room = this.#room;
       await room;
     } while (room !== this.#room);
     this.#throwFailure();
-    this.#open.append(fields, stored, this.#options.verifies(fields));
+    const { relocates = false, verifies } = this.#options;
+    this.#open.append(fields, stored, { withChecksum: relocates && !verifies(fields) });
     this.#pending.set(fields.id, this.#open);
     if (this.#open.isFull) this.#handOver();
   }
@@ -103,29 +114,48 @@ export class PackWriter {
   }
 
   #handOver(): void {
-    const full = this.#open;
+    const pack = this.#open;
     this.#open = this.#newPack();
-    this.#room = this.#sealing;
-    this.#sealing = this.#sealing.then(async () => {
-      if (this.#failure !== null) return;
-      try {
-        await this.#seal(full);
-      } catch (error) {
-        this.#failure = { error };
-      }
-    });
+    this.#room = this.#sealingBefore;
+    this.#sealingBefore = this.#sealing;
+    const writing = this.#after([this.#writing], () => this.#write(pack));
+    const sealing = [this.#sealing, writing];
+    this.#writing = writing;
+    this.#sealing = this.#after(sealing, async () => this.#seal(pack, (await writing)!));
+  }
+
+  /** Runs a step of a pack after others; null where it failed, or one before it. */
+  async #after<Result>(
+    others: readonly Promise<unknown>[],
+    step: () => Promise<Result>,
+  ): Promise<Result | null> {
+    await Promise.all(others);
+    if (this.#failure !== null) return null;
+    try {
+      return await step();
+    } catch (error) {
+      this.#failure ??= { error };
+      return null;
+    }
   }
 
   #throwFailure(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** docs/format.md, order of writes, 1 and 2. */
-  async #seal(pack: OpenPack): Promise<void> {
-    const { layout, owner, catalog, verifies, verify } = this.#options;
+  /** docs/format.md, order of writes, 1. */
+  async #write(pack: OpenPack): Promise<WrittenPack> {
     const whole = pack.finish();
-    const temporary = join(layout.temporary, `${randomBytes(8).toString('hex')}.pack`);
-    const name = await writeWhole(temporary, whole);
+    const temporary = join(
+      this.#options.layout.temporary,
+      `${randomBytes(8).toString('hex')}.pack`,
+    );
+    return { whole, temporary, name: await writeWhole(temporary, whole) };
+  }
+
+  /** The same, 2. */
+  async #seal(pack: OpenPack, { whole, temporary, name }: WrittenPack): Promise<void> {
+    const { layout, owner, catalog, verifies, verify } = this.#options;
     const { entries, checksums } = pack;
     const { keys } = layout;
     await verifyPackFile(temporary, { whole, entries, checksums, owner, keys, verifies, verify });

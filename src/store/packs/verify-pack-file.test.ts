@@ -79,7 +79,7 @@ it('F-D3: one that came out otherwise, by a single byte, is refused and never ge
   await expect(verifyPackFile(path, expected)).rejects.toMatchObject({ code: 'VERIFY_FAILED' });
 });
 
-it('F-D3: a record that is not decoded again is still the one that was put there', async () => {
+it('F-D3: a record that is copied, and not decoded again, is still the one that was put there', async () => {
   const { entries, whole } = expected;
   const checksums = new Map(entries.map((entry) => [entry.id, crc32(storedOf(entry))]));
   const sampled = { ...expected, checksums, verifies: () => false };

@@ -16,7 +16,7 @@ export interface ExpectedPack {
   /** All that was written, still in memory. */
   readonly whole: Buffer;
   readonly entries: readonly PackEntry[];
-  /** CRC-32 of stored bytes as they were when they were put there, by id, where `verifies` does not pick them. */
+  /** CRC-32 of the stored bytes of records that are copied and not decoded, as they were put there, by id. */
   readonly checksums: ReadonlyMap<string, number>;
   readonly owner: PackOwner;
   readonly verifies: (fields: RecordFields) => boolean;
@@ -28,7 +28,7 @@ export interface ExpectedPack {
 
 /**
  * Reads a pack back before it gets its name: the file is, byte for byte, what is in memory, and that is read as any
- * reader would: its index, and the records that `verifies` picks, decoded; the others are what was put there.
+ * reader would: its index, and the records that `verifies` picks, decoded; those that were copied are what was put there.
  * @throws VERIFY_FAILED
  */
 export async function verifyPackFile(path: string, expected: ExpectedPack): Promise<void> {
@@ -44,7 +44,8 @@ export async function verifyPackFile(path: string, expected: ExpectedPack): Prom
       throw refused(path, `record ${index} is not the one that was written`);
     }
     if (verifies(fields)) return true;
-    if (crc32(storedOf(pack, entry)) === expected.checksums.get(entry.id)) return false;
+    const checksum = expected.checksums.get(entry.id);
+    if (checksum === undefined || crc32(storedOf(pack, entry)) === checksum) return false;
     throw refused(path, `record ${index} has changed in memory`);
   });
   const isSound = await soundRecords(pack, chosen, keys);
