@@ -309,7 +309,10 @@ export class Model {
       const left = this.#toRemove(name, Date.parse(last.startedAt!));
       if (left.length === 0) continue;
       const text = left.map(({ id }) => this.#describe(id)).join(', ');
-      this.problems.push(`${name}: the policy lets go of ${text}, and they are still there`);
+      const known = [...this.snapshots.values()].filter(({ source }) => source === name);
+      this.problems.push(
+        `${name}: the policy lets go of ${text}, and they are still there, as far as is known ${JSON.stringify(known)}, of the job ${JSON.stringify(last)}`,
+      );
     }
   }
 
