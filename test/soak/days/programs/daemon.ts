@@ -13,7 +13,7 @@ await simulateFileTimes(table);
 /** Turns of the loop without anything under way until all is taken for done. */
 const QUIET_TURNS = 2;
 const REST_MS = 5;
-const BUSY = /^(FSReq|ProcessWrap|PipeConnect|GetAddrInfo|Worker|WriteWrap|ShutdownWrap)/;
+const BUSY = /^(FSReq|CloseReq|ProcessWrap|PipeConnect|GetAddrInfo|Worker|WriteWrap|ShutdownWrap)/;
 
 async function settle(): Promise<void> {
   for (let quiet = 0; quiet < QUIET_TURNS; ) {
