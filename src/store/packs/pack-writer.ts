@@ -28,6 +28,8 @@ export interface PackWriterOptions {
   readonly relocates?: boolean;
 }
 
+const SPARES_MAX = 2;
+
 interface WrittenPack {
   readonly whole: Buffer;
   readonly temporary: string;
@@ -42,8 +44,8 @@ export class PackWriter {
   readonly #options: PackWriterOptions;
   readonly #pending = new Map<string, OpenPack>();
   #open: OpenPack;
-  /** Memory of the pack sealed last. */
-  #spare: Buffer | null = null;
+  /** Memory of packs sealed before, for as many as there are at once besides the one being filled. */
+  readonly #spares: Buffer[] = [];
   /** Settles when every pack handed over is written; never rejects. */
   #writing: Promise<unknown> = Promise.resolve();
   /** Settles when every pack handed over is sealed; never rejects. */
@@ -106,11 +108,7 @@ export class PackWriter {
   }
 
   #newPack(): OpenPack {
-    return new OpenPack(this.#options.owner, () => {
-      const spare = this.#spare;
-      this.#spare = null;
-      return spare;
-    });
+    return new OpenPack(this.#options.owner, () => this.#spares.pop() ?? null);
   }
 
   #handOver(): void {
@@ -168,7 +166,7 @@ export class PackWriter {
     this.#sealed.push(name);
     this.#sealedBytes += whole.length;
     for (const { id } of entries) this.#pending.delete(id);
-    this.#spare = pack.memory;
+    if (pack.memory !== null && this.#spares.length < SPARES_MAX) this.#spares.push(pack.memory);
   }
 
   /** What stands there is this very pack, or what is left of it; or another one that somebody put there. */
