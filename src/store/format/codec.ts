@@ -29,16 +29,20 @@ const brotliOptions = (plainBytes: number): object => ({
   chunkSize: Math.max(OUTPUT_BYTES_MIN, plainBytes),
 });
 
-/** Compressed bytes, or the input itself where the codec does not make it smaller. */
+/**
+ * Compressed bytes, or the input itself where the codec does not make it smaller. `room`: memory that the result may
+ * stand at the beginning of; it is undefined then what else is in it.
+ */
 export function compress(
   codec: RecordCodec,
   plain: Buffer,
+  room?: Buffer,
 ): { codec: RecordCodec; stored: Buffer } {
   if (codec === 'none') return { codec: 'none', stored: plain };
   const stored =
     codec === 'brotli'
       ? zlib.brotliCompressSync(plain, brotliOptions(plain.length))
-      : nativeZstd()!.compress(plain);
+      : nativeZstd()!.compress(plain, room);
   return stored.length < plain.length ? { codec, stored } : { codec: 'none', stored: plain };
 }
 

@@ -4,7 +4,8 @@ import { decompress as decompressPortably } from 'fzstd';
 
 /** Zstandard, by whatever is there: the runtime (Node ≥ 22.15), the addon, or for reading alone, plain JavaScript. */
 export interface Zstd {
-  compress(plain: Buffer): Buffer;
+  /** In memory of its own, or at the beginning of `room` where that is large enough for any outcome. */
+  compress(plain: Buffer, room?: Buffer): Buffer;
   /**
    * Never writes beyond `target`.
    * @returns how many bytes it was
@@ -60,8 +61,11 @@ function fromAddon(): Zstd | null {
   const decompression = new addon.DCtx();
   let output = Buffer.alloc(0);
   return {
-    compress(plain) {
+    compress(plain, room) {
       const bytesMax = addon.compressBound(plain.length);
+      if (room !== undefined && room.length >= bytesMax) {
+        return room.subarray(0, compression.compress(room, plain, LEVEL));
+      }
       if (output.length < bytesMax) output = Buffer.allocUnsafeSlow(bytesMax);
       const bytes = compression.compress(output, plain, LEVEL);
       return Buffer.from(output.subarray(0, bytes));

@@ -1,5 +1,5 @@
 import type { RecordCodec } from '../format/record.ts';
-import { type BaseRecord, type ByteResult, type ByteTask, performTask } from './byte-task.ts';
+import { type BaseRecord, type ByteTask, performTask } from './byte-task.ts';
 import type { RecordRunTask } from './record-run.ts';
 
 /** What the worker process and its threads say to each other. */
@@ -81,11 +81,13 @@ export function performBatch(
   let used = 0;
   const results = tasks.map((sent): SentResult => {
     try {
-      const { bytes, codec, id, ids } = performTask(taskOf(sent, viewOf));
+      const room = Buffer.from(output, used);
+      const { bytes, codec, id, ids } = performTask(taskOf(sent, viewOf), room);
       const many = ids === undefined ? {} : { ids };
       const isElsewhere = bytes === null || ('to' in sent && sent.to !== undefined);
       if (isElsewhere) return { length: null, codec, id, ...many };
-      used += placeResult(bytes, output, used);
+      placeResult(bytes, room);
+      used += bytes.length;
       return { length: bytes.length, codec, id, ...many };
     } catch (error) {
       return { failure: error instanceof Error ? error.message : String(error) };
@@ -115,11 +117,8 @@ function viewsOf(places: Places, viewOf: ViewOf): Buffer[] {
   });
 }
 
-function placeResult(
-  bytes: NonNullable<ByteResult['bytes']>,
-  output: SharedArrayBuffer,
-  used: number,
-): number {
-  bytes.copy(Buffer.from(output, used, bytes.length));
-  return bytes.length;
+/** Unless it stands there already. */
+function placeResult(bytes: Buffer, room: Buffer): void {
+  const isThere = bytes.buffer === room.buffer && bytes.byteOffset === room.byteOffset;
+  if (!isThere) bytes.copy(room);
 }

@@ -94,8 +94,8 @@ export interface ByteResult {
   readonly block?: LentBlock;
 }
 
-/** @throws what the codec throws */
-export function performTask(task: ByteTask): ByteResult {
+/** `room`: memory at the beginning of which the result may stand. @throws what the codec throws */
+export function performTask(task: ByteTask, room?: Buffer): ByteResult {
   switch (task.kind) {
     case 'hash':
       return { bytes: null, codec: 'none', id: hash('sha256', task.bytes, 'hex') };
@@ -104,7 +104,8 @@ export function performTask(task: ByteTask): ByteResult {
     case 'records':
       return { bytes: null, codec: 'none', id: null, ids: runIds(task) };
     case 'compress': {
-      const { codec, stored } = compress(task.codec, task.bytes);
+      const isResult = task.seal === undefined;
+      const { codec, stored } = compress(task.codec, task.bytes, isResult ? room : undefined);
       if (task.seal !== undefined) return sealed(task.seal, codec, stored, task.bytes.length);
       return { bytes: stored === task.bytes ? null : stored, codec, id: null };
     }
