@@ -1,6 +1,7 @@
 import { openRecord } from '../encryption/record-seal.ts';
 import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
 import { decompress } from '../format/codec.ts';
+import type { RecordCodec } from '../format/record.ts';
 import { xorInPlace } from '../format/xor.ts';
 import type { BaseRecord, DecodeTask } from './byte-task.ts';
 
@@ -15,9 +16,13 @@ export function decodeTask(task: DecodeTask): Buffer {
   return task.base === undefined ? decode(task, targetOf(task)) : decodeDelta(task);
 }
 
-/** Where a task's plaintext goes; undefined: into memory of its own. What is only hashed goes where the last one was. */
+/** Where a task's plaintext goes; undefined: into memory of its own. */
 function targetOf({ codec, wanted, into, plainBytes }: DecodeTask): Buffer | undefined {
-  if (wanted !== 'id') return into;
+  return wanted === 'id' ? hashingTarget(codec, plainBytes) : into;
+}
+
+/** For what is only hashed: it goes where the last one was, if its codec can be told where. */
+export function hashingTarget(codec: RecordCodec, plainBytes: number): Buffer | undefined {
   return codec === 'zstd' ? scratches.plain.take(plainBytes) : undefined;
 }
 

@@ -1,8 +1,7 @@
-import { openRecord, type RecordKey } from '../encryption/record-seal.ts';
-import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
-import { decompress } from '../format/codec.ts';
+import type { RecordKey } from '../encryption/record-seal.ts';
 import { objectId } from '../format/object-id.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
+import { decode, hashingTarget } from './decode.ts';
 
 /** Decodes many full records in one go: for each of them by itself, asking and answering takes as long as the work. */
 export interface RecordRunTask {
@@ -42,17 +41,9 @@ function soundId(record: Buffer, into: Buffer | null, keys: RunKeys | null): str
   const { id, codec, plainBytes, storedBytes } = fields;
   if (record.length !== RECORD_HEADER_BYTES + storedBytes) return null;
   if (into !== null && into.length !== plainBytes) return null;
-  const body = record.subarray(RECORD_HEADER_BYTES);
-  const stored = keys === null ? body : openRecord(keys.record, fields, body);
-  const plain = decompress(codec, stored, plainBytes, into ?? scratchOf(codec, plainBytes));
+  const bytes = record.subarray(RECORD_HEADER_BYTES);
+  const opening = keys === null ? null : { key: keys.record, fields };
+  const target = into ?? hashingTarget(codec, plainBytes);
+  const plain = decode({ codec, bytes, plainBytes, opening }, target);
   return objectId(plain, keys?.objectIds ?? null) === id ? id : null;
-}
-
-let scratch = Buffer.alloc(0);
-
-/** What is only hashed goes where the last one was; what was not compressed is hashed where it stands. */
-function scratchOf(codec: string, plainBytes: number): Buffer | undefined {
-  if (codec !== 'zstd') return undefined;
-  if (scratch.length < plainBytes) scratch = Buffer.allocUnsafeSlow(OBJECT_BYTES_MAX);
-  return scratch.subarray(0, plainBytes);
 }
