@@ -3,8 +3,8 @@ import type { RepositoryKeys } from '../encryption/repository-keys.ts';
 import type { PackEntry } from '../format/pack-layout.ts';
 import { RECORD_HEADER_BYTES } from '../format/record.ts';
 import { bytePool } from '../threads/byte-pool.ts';
+import type { RunKeys } from '../threads/byte-task.ts';
 import { BLOCK_BYTES } from '../threads/lent-block.ts';
-import type { RunKeys } from '../threads/record-run.ts';
 
 /** How threads are handed the keys of a repository. */
 export const runKeysOf = (keys: RepositoryKeys | null): RunKeys | null =>

@@ -1,6 +1,6 @@
 import type { RecordCodec } from '../format/record.ts';
-import { type BaseRecord, type ByteTask, performTask } from './byte-task.ts';
-import type { RecordRunTask } from './record-run.ts';
+import type { BaseRecord, ByteTask, RecordRunTask } from './byte-task.ts';
+import { performTask } from './perform-task.ts';
 
 /** What the worker process and its threads say to each other. */
 

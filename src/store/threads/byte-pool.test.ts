@@ -12,16 +12,16 @@ import { encodeRecordHeader } from '../format/record.ts';
 import { xorWithBase } from '../format/xor.ts';
 import { noiseBytes, rowBytes, scratchFolder } from '../testing/scratch-repository.ts';
 import { BytePool } from './byte-pool.ts';
-import {
-  type ByteResult,
-  type ByteTask,
-  type CompressTask,
-  type DecodeTask,
-  performTask,
-  type Sealing,
+import type {
+  ByteResult,
+  ByteTask,
+  CompressTask,
+  DecodeTask,
+  DeltaTask,
+  Sealing,
 } from './byte-task.ts';
 import { inParallel } from './in-parallel.ts';
-import type { DeltaTask } from './make-delta.ts';
+import { performTask } from './perform-task.ts';
 import { runIds } from './record-run.ts';
 
 let folder: Awaited<ReturnType<typeof scratchFolder>>;

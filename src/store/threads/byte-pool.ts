@@ -1,14 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { OBJECT_BYTES_MAX } from '../format/bounds.ts';
 import { ByteLane, copiedBytes, type QueuedTask } from './byte-lane.ts';
-import {
-  type ByteResult,
-  type ByteTask,
-  performTask,
-  resultBytesMax,
-  workBytes,
-} from './byte-task.ts';
+import { type ByteResult, type ByteTask, resultBytesMax, workBytes } from './byte-task.ts';
 import { letGo } from './let-go.ts';
+import { performTask } from './perform-task.ts';
 
 /** Work done on the calling thread before others are started: a small job is over sooner than they are up. */
 const ALONE_BYTES = 8 * 1024 * 1024;

@@ -1,14 +1,7 @@
-import { hash } from 'node:crypto';
-import { CHUNK_BYTES } from '../../kernel/limits.ts';
-import { type RecordKey, sealedFields, sealRecord } from '../encryption/record-seal.ts';
+import type { RecordKey } from '../encryption/record-seal.ts';
 import { SEALED_EXTRA_BYTES } from '../format/bounds.ts';
-import { compress } from '../format/codec.ts';
-import { objectId } from '../format/object-id.ts';
 import type { RecordCodec, RecordFields } from '../format/record.ts';
-import { decodeTask } from './decode.ts';
 import type { LentBlock } from './lent-block.ts';
-import { type DeltaTask, makeDelta } from './make-delta.ts';
-import { type RecordRunTask, runIds } from './record-run.ts';
 
 /** Work on bytes alone: no files, no state, the same result wherever it is done. */
 export type ByteTask =
@@ -81,6 +74,35 @@ export interface ChunkIdsTask {
   readonly idKey: Uint8Array | null;
 }
 
+/** What an object differs by from its base, compressed. */
+export interface DeltaTask {
+  readonly kind: 'delta';
+  readonly codec: RecordCodec;
+  readonly bytes: Buffer;
+  readonly base: BaseRecord;
+  readonly baseId: string;
+  /** The key of object ids, where the repository is encrypted. */
+  readonly idKey: Uint8Array | null;
+}
+
+/** Decodes many full records in one go: for each of them by itself, asking and answering takes as long as the work. */
+export interface RecordRunTask {
+  readonly kind: 'records';
+  /** Each with its header. */
+  readonly records: readonly Buffer[];
+  /** Where their plaintext goes, one place each, in memory that threads see; null: only the ids are wanted. */
+  readonly into: readonly Buffer[] | null;
+  /** Null where the repository is not encrypted. */
+  readonly keys: RunKeys | null;
+  /** Of all of them together. */
+  readonly plainBytes: number;
+}
+
+export interface RunKeys {
+  readonly objectIds: Uint8Array;
+  readonly record: RecordKey;
+}
+
 export interface ByteResult {
   /** Null where the result is the input itself, or where only the id is wanted. */
   readonly bytes: Buffer | null;
@@ -92,52 +114,6 @@ export interface ByteResult {
   readonly ids?: readonly (string | null)[];
   /** What lends `bytes`, held for this result: to be released once they were used, or dropped. */
   readonly block?: LentBlock;
-}
-
-/** `room`: memory at the beginning of which the result may stand. @throws what the codec throws */
-export function performTask(task: ByteTask, room?: Buffer): ByteResult {
-  switch (task.kind) {
-    case 'hash':
-      return { bytes: null, codec: 'none', id: hash('sha256', task.bytes, 'hex') };
-    case 'chunk-ids':
-      return { bytes: null, codec: 'none', id: null, ids: chunkIds(task) };
-    case 'records':
-      return { bytes: null, codec: 'none', id: null, ids: runIds(task) };
-    case 'compress': {
-      const isResult = task.seal === undefined;
-      const { codec, stored } = compress(task.codec, task.bytes, isResult ? room : undefined);
-      if (task.seal !== undefined) return sealed(task.seal, codec, stored, task.bytes.length);
-      return { bytes: stored === task.bytes ? null : stored, codec, id: null };
-    }
-    case 'delta':
-      return makeDelta(task);
-    case 'seal':
-      return sealed(task.seal, task.codec, task.bytes, task.plainBytes);
-    case 'decode': {
-      const plain = decodeTask(task);
-      const id = task.wanted === 'plain' ? null : objectId(plain, task.idKey ?? null);
-      const isResult = task.wanted !== 'id' && plain !== task.bytes;
-      return { bytes: isResult ? plain : null, codec: 'none', id };
-    }
-  }
-}
-
-function chunkIds({ bytes, idKey }: ChunkIdsTask): string[] {
-  const count = Math.ceil(bytes.length / CHUNK_BYTES);
-  return Array.from({ length: count }, (_, index) =>
-    objectId(bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES), idKey),
-  );
-}
-
-function sealed(
-  { key, record }: Sealing,
-  codec: RecordCodec,
-  stored: Buffer,
-  plainBytes: number,
-): ByteResult {
-  const storedBytes = stored.length;
-  const fields = sealedFields({ ...record, codec, plainBytes, storedBytes, encrypted: true });
-  return { bytes: sealRecord(key, fields, stored), codec, id: null };
 }
 
 /** The most that a task's result may be long, where it is not null. */

@@ -1,23 +1,11 @@
 import { compress } from '../format/codec.ts';
 import { objectId } from '../format/object-id.ts';
-import type { RecordCodec } from '../format/record.ts';
 import { differingShare, xorInPlace, xorWithBase } from '../format/xor.ts';
-import type { BaseRecord, ByteResult } from './byte-task.ts';
+import type { BaseRecord, ByteResult, DeltaTask } from './byte-task.ts';
 import { decode, scratches } from './decode.ts';
 
 /** Above this a delta has little left to win over a full record, and only costs time. */
 const DIFFERING_SHARE_MAX = 0.5;
-
-/** What an object differs by from its base, compressed. */
-export interface DeltaTask {
-  readonly kind: 'delta';
-  readonly codec: RecordCodec;
-  readonly bytes: Buffer;
-  readonly base: BaseRecord;
-  readonly baseId: string;
-  /** The key of object ids, where the repository is encrypted. */
-  readonly idKey: Uint8Array | null;
-}
 
 /**
  * `id` of the result is that of the difference, null with `bytes` where they have too little in common; its only one of

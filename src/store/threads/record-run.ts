@@ -1,25 +1,7 @@
-import type { RecordKey } from '../encryption/record-seal.ts';
 import { objectId } from '../format/object-id.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
+import type { RecordRunTask, RunKeys } from './byte-task.ts';
 import { decode, hashingTarget } from './decode.ts';
-
-/** Decodes many full records in one go: for each of them by itself, asking and answering takes as long as the work. */
-export interface RecordRunTask {
-  readonly kind: 'records';
-  /** Each with its header. */
-  readonly records: readonly Buffer[];
-  /** Where their plaintext goes, one place each, in memory that threads see; null: only the ids are wanted. */
-  readonly into: readonly Buffer[] | null;
-  /** Null where the repository is not encrypted. */
-  readonly keys: RunKeys | null;
-  /** Of all of them together. */
-  readonly plainBytes: number;
-}
-
-export interface RunKeys {
-  readonly objectIds: Uint8Array;
-  readonly record: RecordKey;
-}
 
 /**
  * The ids of the records, each null unless it is a full record whose plaintext hashes to it and is as long as its
