@@ -55,7 +55,7 @@ async function tryTraced(
   const problems = await judgeAftermath(place, prepared, error, true);
   const { code, message } = toErrorDocument(error);
   // Node itself could not read the program.
-  const isUnread = /^Cannot find module/.test(message);
+  const isUnread = /^Cannot find module|cannot open shared object file/.test(message);
   if (error !== null && code === 'INTERNAL' && !isUnread)
     problems.push(`nobody can tell what it was: ${message}`);
   return problems;

@@ -370,16 +370,22 @@ export class Catalog {
     try {
       return run();
     } catch (error) {
-      if (!/^SQLITE_(CORRUPT|NOTADB)/.test(systemCode(error) ?? '')) throw error;
-      this.#damaged = true;
-      throw cannot('REPO_CORRUPT', 'use catalog', this.path, messageOf(error), {
-        hint: 'Run "holdfast repository rebuild", or just try again: the next writer rebuilds it.',
-        retryable: true,
-        details: { catalog: this.path },
-        cause: error,
-      });
+      const failure = catalogFailure(this.path, error);
+      this.#damaged ||= failure !== error;
+      throw failure;
     }
   }
+}
+
+/** REPO_CORRUPT where SQLite says that the catalog is damaged, which it may say as well when a disk fails; else the error itself. */
+export function catalogFailure(path: string, error: unknown): unknown {
+  if (!/^SQLITE_(CORRUPT|NOTADB)/.test(systemCode(error) ?? '')) return error;
+  return cannot('REPO_CORRUPT', 'use catalog', path, messageOf(error), {
+    hint: 'Run "holdfast repository rebuild", or just try again: the next writer rebuilds it.',
+    retryable: true,
+    details: { catalog: path },
+    cause: error,
+  });
 }
 
 function commit<T>(path: string, database: Database.Database, run: () => T): T {

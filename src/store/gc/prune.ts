@@ -166,7 +166,7 @@ class Prune {
    * content would be taken for stored when it comes again.
    */
   #forgetBaseless(live: LiveObjects, going: readonly PackUse[]): void {
-    const ids = [...live.baselessWithout(going.map(({ name }) => name))];
+    const ids = live.baselessWithout(going.map(({ name }) => name));
     if (ids.length > 0) this.#catalog.forget(ids);
   }
 
