@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { brotliCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ObjectIndex } from '../catalog/object-index.ts';
 import { objectId } from '../format/object-id.ts';
 import { readDescriptor } from '../format/read-descriptor.ts';
 import type { RecordFields } from '../format/record.ts';
 import { xorWithBase } from '../format/xor.ts';
 import { layoutOf, packDirectory, packPath } from '../layout.ts';
 import { OpenPack } from '../packs/open-pack.ts';
+import type { PackFiles } from '../packs/pack-files.ts';
 import { checkRepository, openReader } from '../repository.ts';
 import { activity, scratchRepository, writerOf } from '../testing/scratch-repository.ts';
 import { ZSTD_FRAME, zstdBomb, zstdFramePlain } from '../testing/zstd-frame.ts';
+import { ObjectReader } from './object-reader.ts';
 
 let path: string;
 let dispose: () => Promise<void>;
@@ -106,4 +109,36 @@ describe('readChunk()', () => {
     const report = await checkRepository(path, { readData: 'all' }, activity);
     expect(report.findings.map(({ code }) => code)).toContain('OBJECT_DAMAGED');
   });
+
+  it('T-D4: takes nothing for damaged that it could not even open', async () => {
+    const plain = Buffer.from('what is stored');
+    await plant([{ fields: {}, stored: plain }]);
+    const writer = await writerOf(path);
+    await writer.close();
+    const id = objectId(plain, null);
+    const told: string[] = [];
+    const index = await openIndex();
+    const failing = (code: string) => ({
+      read: () => Promise.reject(Object.assign(new Error(code), { code })),
+    });
+    for (const [code, expected] of [
+      ['EMFILE', { code: 'EMFILE' }],
+      ['ENOMEM', { code: 'ENOMEM' }],
+      ['EIO', { code: 'VERIFY_FAILED' }],
+    ] as const) {
+      const files = failing(code) as unknown as PackFiles;
+      const objects = new ObjectReader(index, files, null, null, (of) =>
+        told.push(`${code} ${of}`),
+      );
+      await expect(objects.read(id)).rejects.toMatchObject(expected);
+    }
+    index.close();
+    // A sector that cannot be read is damage: the object is stored again when it comes again.
+    expect(told).toEqual([`EIO ${id}`]);
+  });
 });
+
+async function openIndex(): Promise<ObjectIndex> {
+  const layout = layoutOf(path);
+  return ObjectIndex.open(layout, (await readDescriptor(layout)).id);
+}

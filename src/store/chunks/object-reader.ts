@@ -79,7 +79,8 @@ export class ObjectReader {
 
   /**
    * `into`: memory that threads see, for an object of just that length; whatever else is read comes in its own.
-   * @throws REPO_CORRUPT when no pack holds it, VERIFY_FAILED when what is stored is not it
+   * @throws REPO_CORRUPT when no pack holds it, VERIFY_FAILED when what is stored is not it or cannot be read, system
+   *   errors that say nothing about what is stored
    */
   async read(id: string, into?: Buffer): Promise<Buffer> {
     try {
@@ -369,8 +370,12 @@ function sameLocation(left: Location, right: Location): boolean {
   return left.pack === right.pack && left.offset === right.offset;
 }
 
-function readFailure(id: string, location: Location, error: unknown): HoldfastError {
+/** What says nothing about a pack: this process or this host has come to an end of something. */
+const NOT_OF_THE_PACK = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EACCES', 'EPERM']);
+
+function readFailure(id: string, location: Location, error: unknown): unknown {
   if (error instanceof HoldfastError && error.code !== 'VERIFY_FAILED') return error;
+  if (NOT_OF_THE_PACK.has(systemCode(error) ?? '')) return error;
   // A nested failure (the base's) has named its own pack already.
   if (error instanceof HoldfastError && error.details?.['pack'] !== undefined) return error;
   const missing = systemCode(error) === 'ENOENT';
