@@ -6,7 +6,7 @@ import { FaultPlace } from './fault-place.ts';
 import { FAULT_SCENARIOS, type FaultScenario } from './fault-scenarios.ts';
 import { FAULTS_PER_STEP, isLong, judge, seed, tally } from './fault-tally.ts';
 import { canTrace, countCalls, type Injection, injecting, runTraced } from './traced-worker.ts';
-import { failureOf, judgeAftermath, type Prepared, prepareScenario } from './try-fault.ts';
+import { endWorker, failureOf, judgeAftermath, type Prepared, prepareScenario } from './try-fault.ts';
 
 type Kind = Omit<Injection, 'from'>;
 
@@ -52,6 +52,8 @@ async function tryTraced(
   place.perform = inProcess;
   tally.realFaults += 1;
   tally.realKinds.add(`${injection.calls} ${injection.error} ${injection.lasting}`);
+  // What this process prepared, a worker would have.
+  endWorker(place);
   const problems = await judgeAftermath(place, prepared, error, true);
   const { code, message } = toErrorDocument(error);
   // Node itself could not read the program.

@@ -121,7 +121,7 @@ function beyond(found: readonly string[], meant: readonly string[]): string[] {
 const NO_PID = 4_194_305;
 
 /** Staging is left alone as long as its process lives, which here is that of the test. */
-function endWorker(place: FaultPlace): void {
+export function endWorker(place: FaultPlace): void {
   const home = join(place.settings.stateDirectory, 'staging');
   for (const name of existsSync(home) ? readdirSync(home) : []) {
     if (!name.endsWith('.json')) continue;
