@@ -128,6 +128,11 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+/** An error of a system call itself, as Node throws it: not what a codec says, nor what was told of such an error. */
+export function isSystemError(error: unknown): boolean {
+  return !(error instanceof HoldfastError) && /^E[A-Z]+$/.test(systemCode(error) ?? '');
+}
+
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

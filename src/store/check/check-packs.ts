@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Activity } from '../../kernel/activity.ts';
-import { HoldfastError, messageOf, systemCode } from '../../kernel/errors.ts';
+import { HoldfastError, isSystemError, messageOf, systemCode } from '../../kernel/errors.ts';
 import type { Catalog, UnreadableDelta } from '../catalog/catalog.ts';
 import { soundOnly } from '../catalog/load-packs.ts';
 import type { ObjectReader } from '../chunks/object-reader.ts';
 import { NO_DAMAGE, readKnownDamage } from '../damage/known-damage.ts';
-import type { PackEntry } from '../format/pack-layout.ts';
-import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
+import { type PackEntry, storedOf } from '../format/pack-layout.ts';
+import { decodeRecordHeader, type RecordFields } from '../format/record.ts';
 import { type Layout, packNameOf, packPath } from '../layout.ts';
 import { withPackBytes } from '../packs/pack-bytes.ts';
 import { packIndexOf, readPackIndex } from '../packs/pack-index.ts';
@@ -165,12 +165,13 @@ async function recordProblem(
   if (!isRecordOf(fields, entry)) {
     return { message: 'its record header and the footer disagree', isOwn: true };
   }
-  const begin = entry.offset + RECORD_HEADER_BYTES;
   try {
-    await objects?.verify({ fields, stored: pack.subarray(begin, begin + fields.storedBytes) });
+    await objects?.verify({ fields, stored: storedOf(pack, entry) });
     return null;
   } catch (error) {
-    // Decoders throw errors of their own at broken streams; anything thrown here is about this record.
+    // Its base could not even be opened: that says nothing about either.
+    if (isSystemError(error)) throw error;
+    // Decoders throw errors of their own at broken streams; anything else is about this record.
     if (!(error instanceof HoldfastError)) {
       return { message: `it cannot be decoded: ${messageOf(error)}`, isOwn: true };
     }

@@ -34,6 +34,7 @@ import {
 } from '../testing/scratch-repository.ts';
 import { checkPackData } from './check-packs.ts';
 import { Findings } from './findings.ts';
+import { FoundDamage } from './found-damage.ts';
 
 /** Two snapshots in a pack each, without a shared chunk, and one more whose delta is based on the first. */
 const first = noiseBytes(120, 1);
@@ -83,10 +84,15 @@ async function withoutPack(name: string, run: () => Promise<void>): Promise<void
 }
 
 /** What checking the data of one pack finds, as checkRepository runs it. */
-async function packFindings(name: string): Promise<number> {
+async function packFindings(
+  name: string,
+  damage = new FoundDamage(),
+  readBase?: PackFiles['read'],
+): Promise<number> {
   const layout = layoutOf(path);
   const { id } = await readDescriptor(layout);
   const files = new PackFiles(layout);
+  if (readBase !== undefined) files.read = readBase;
   const findings = new Findings();
   const index = Catalog.temporary(id);
   const readIndex = (pack: string) => readPackIndex(packOwner(layout, id), packPath(layout, pack));
@@ -97,7 +103,7 @@ async function packFindings(name: string): Promise<number> {
     files,
     null,
   );
-  await checkPackData(name, layout, id, objects, index, findings);
+  await checkPackData(name, layout, id, objects, index, findings, damage);
   files.close();
   index.close();
   return findings.errors;
@@ -201,6 +207,15 @@ describe('checkRepository()', () => {
       expect(await attempt(committed[1]!.id)).toMatchObject({ code: 'REPO_CORRUPT' });
       expect(await attempt(committed[2]!.id)).toEqual(third);
     });
+  });
+
+  it('notes nothing as damaged because a base could not be opened', async () => {
+    const damage = new FoundDamage();
+    const exhausted = () => Promise.reject(Object.assign(new Error('EMFILE'), { code: 'EMFILE' }));
+    let findings = 0;
+    for (const name of packs) findings += await packFindings(name, damage, exhausted);
+    expect(findings).toBe(1);
+    expect(damage.isNone).toBe(true);
   });
 
   it('reports a delta whose base is gone', async () => {

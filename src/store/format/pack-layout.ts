@@ -15,6 +15,12 @@ export interface PackEntry extends RecordFields {
   readonly offset: number;
 }
 
+/** The stored bytes of an entry's record, of a pack in memory. */
+export function storedOf(pack: Buffer, { offset, storedBytes }: PackEntry): Buffer {
+  const begin = offset + RECORD_HEADER_BYTES;
+  return pack.subarray(begin, begin + storedBytes);
+}
+
 /** Whose packs they are. */
 export interface PackOwner {
   readonly repositoryId: string;

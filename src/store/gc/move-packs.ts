@@ -6,7 +6,7 @@ import type { Activity } from '../../kernel/activity.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { ObjectIndex } from '../catalog/object-index.ts';
 import { ObjectReader } from '../chunks/object-reader.ts';
-import type { PackEntry } from '../format/pack-layout.ts';
+import { type PackEntry, storedOf } from '../format/pack-layout.ts';
 import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
 import { type Layout, packPath } from '../layout.ts';
 import { PackFiles } from '../packs/pack-files.ts';
@@ -142,8 +142,7 @@ async function copyPack(
     if (catalog.find(entry.id)?.pack !== name && (await standsElsewhere(entry, catalog, files))) {
       continue;
     }
-    const begin = entry.offset + RECORD_HEADER_BYTES;
-    await writer.append(entry, pack.subarray(begin, begin + entry.storedBytes));
+    await writer.append(entry, storedOf(pack, entry));
   }
   return entries;
 }

@@ -1,3 +1,4 @@
+import { storedOf } from '../format/pack-layout.ts';
 import { RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
 import type { Layout } from '../layout.ts';
 import { packIndexOf, scanPack } from './pack-index.ts';
@@ -22,7 +23,6 @@ export function recordsOf(layout: Layout, repositoryId: string, pack: Buffer): P
   // Its index is authentic: whatever only looks like a record stands inside of one.
   return entries.map((entry) => {
     const { offset, ...fields } = entry;
-    const begin = offset + RECORD_HEADER_BYTES;
-    return { fields, stored: pack.subarray(begin, begin + fields.storedBytes), offset };
+    return { fields, stored: storedOf(pack, entry), offset };
   });
 }

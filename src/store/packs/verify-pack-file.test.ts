@@ -2,8 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { listPacks } from '../catalog/load-packs.ts';
-import type { PackEntry } from '../format/pack-layout.ts';
-import { RECORD_HEADER_BYTES } from '../format/record.ts';
+import { storedOf } from '../format/pack-layout.ts';
 import { layoutOf, packPath } from '../layout.ts';
 import { openReader } from '../repository.ts';
 import {
@@ -47,18 +46,13 @@ beforeEach(async () => {
 });
 afterEach(() => dispose());
 
-const storedOf = ({ offset, storedBytes }: PackEntry): Buffer => {
-  const begin = offset + RECORD_HEADER_BYTES;
-  return expected.whole.subarray(begin, begin + storedBytes);
-};
-
 it('F-D3: of a pack that is read back as it was written, every record is decoded and hashed', async () => {
   expect(expected.entries.length).toBeGreaterThan(1);
   await verifyPackFile(path, expected);
   expect(verified).toEqual([]);
   // Changed in memory before it was written: the file is what memory holds, and only decoding tells.
   const changed = expected.entries[1]!;
-  storedOf(changed)[3]! ^= 1;
+  storedOf(expected.whole, changed)[3]! ^= 1;
   await writeFile(path, expected.whole);
   await verifyPackFile(path, expected);
   expect(verified).toEqual([changed.id]);
@@ -81,12 +75,14 @@ it('F-D3: one that came out otherwise, by a single byte, is refused and never ge
 
 it('F-D3: a record that is copied, and not decoded again, is still the one that was put there', async () => {
   const { entries, whole } = expected;
-  const checksums = new Map(entries.map((entry) => [entry.id, crc32(storedOf(entry))]));
+  const checksums = new Map(
+    entries.map((entry) => [entry.id, crc32(storedOf(expected.whole, entry))]),
+  );
   const sampled = { ...expected, checksums, verifies: () => false };
   await verifyPackFile(path, sampled);
   expect(verified).toEqual([]);
   // Memory failed before the pack was written and named.
-  storedOf(entries[1]!)[3]! ^= 1;
+  storedOf(expected.whole, entries[1]!)[3]! ^= 1;
   await writeFile(path, whole);
   await expect(verifyPackFile(path, sampled)).rejects.toMatchObject({ code: 'VERIFY_FAILED' });
 });

@@ -3,8 +3,8 @@ import { crc32 } from 'node:zlib';
 import { beforeRead } from '../../files/bandwidth.ts';
 import { cannot } from '../../kernel/errors.ts';
 import type { RepositoryKeys } from '../encryption/repository-keys.ts';
-import type { PackEntry, PackOwner } from '../format/pack-layout.ts';
-import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordFields } from '../format/record.ts';
+import { type PackEntry, type PackOwner, storedOf } from '../format/pack-layout.ts';
+import { decodeRecordHeader, type RecordFields } from '../format/record.ts';
 import { inParallel } from '../threads/in-parallel.ts';
 import { LentBlock } from '../threads/lent-block.ts';
 import { packIndexOf } from './pack-index.ts';
@@ -54,11 +54,6 @@ export async function verifyPackFile(path: string, expected: ExpectedPack): Prom
     const { offset: _, ...fields } = entry;
     return verify({ fields, stored: storedOf(pack, entry) });
   });
-}
-
-function storedOf(pack: Buffer, { offset, storedBytes }: PackEntry): Buffer {
-  const begin = offset + RECORD_HEADER_BYTES;
-  return pack.subarray(begin, begin + storedBytes);
 }
 
 /** Reads a file piece by piece, so that it is not in memory twice, and compares. */

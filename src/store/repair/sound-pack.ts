@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { HoldfastError, systemCode } from '../../kernel/errors.ts';
+import { isSystemError } from '../../kernel/errors.ts';
 import { ObjectReader } from '../chunks/object-reader.ts';
-import { decodeRecordHeader, RECORD_HEADER_BYTES } from '../format/record.ts';
+import { storedOf } from '../format/pack-layout.ts';
+import { decodeRecordHeader } from '../format/record.ts';
 import type { Layout } from '../layout.ts';
 import { PackFiles } from '../packs/pack-files.ts';
 import type { IntactPack } from '../reconcile/place-misnamed-pack.ts';
@@ -17,9 +18,7 @@ export async function isIntact(path: string, name: string): Promise<boolean> {
 export async function isPackSound(layout: Layout, { pack, entries }: IntactPack): Promise<boolean> {
   const records = new Map(
     entries.map((entry) => {
-      const begin = entry.offset + RECORD_HEADER_BYTES;
-      const stored = pack.subarray(begin, begin + entry.storedBytes);
-      return [entry.id, { fields: entry, stored }] as const;
+      return [entry.id, { fields: entry, stored: storedOf(pack, entry) }] as const;
     }),
   );
   const files = new PackFiles(layout);
@@ -37,10 +36,7 @@ export async function isPackSound(layout: Layout, { pack, entries }: IntactPack)
     }
     return true;
   } catch (error) {
-    const code = systemCode(error);
-    if (!(error instanceof HoldfastError) && code !== undefined && /^E[A-Z]+$/.test(code)) {
-      throw error;
-    }
+    if (isSystemError(error)) throw error;
     return false;
   } finally {
     files.close();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { beforeRead } from '../../files/bandwidth.ts';
 import type { Activity } from '../../kernel/activity.ts';
-import { HoldfastError, systemCode } from '../../kernel/errors.ts';
+import { HoldfastError, isSystemError, systemCode } from '../../kernel/errors.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { listPacks } from '../catalog/load-packs.ts';
 import { ObjectReader, type PendingObjects, type StoredRecord } from '../chunks/object-reader.ts';
@@ -198,10 +198,7 @@ async function judge(
     await objects.verify(record);
     return 'sound';
   } catch (error) {
-    const code = systemCode(error);
-    if (!(error instanceof HoldfastError) && code !== undefined && /^E[A-Z]+$/.test(code)) {
-      throw error;
-    }
+    if (isSystemError(error)) throw error;
     const { base } = record.fields;
     const isOfBase = error instanceof HoldfastError && base !== null && namesObject(error, base);
     return isOfBase ? 'undecided' : 'bad';
