@@ -6,7 +6,13 @@ import { FaultPlace } from './fault-place.ts';
 import { FAULT_SCENARIOS, type FaultScenario } from './fault-scenarios.ts';
 import { FAULTS_PER_STEP, isLong, judge, seed, tally } from './fault-tally.ts';
 import { canTrace, countCalls, type Injection, injecting, runTraced } from './traced-worker.ts';
-import { endWorker, failureOf, judgeAftermath, type Prepared, prepareScenario } from './try-fault.ts';
+import {
+  endWorker,
+  failureOf,
+  judgeAftermath,
+  type Prepared,
+  prepareScenario,
+} from './try-fault.ts';
 
 type Kind = Omit<Injection, 'from'>;
 
