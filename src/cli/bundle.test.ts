@@ -112,7 +112,7 @@ describe('the bundled command line', () => {
 
 describe('holdfast doctor', () => {
   async function doctor(...argv: string[]): Promise<{ status: number | null; items: Finding[] }> {
-    const { HOME: _home, ...inherited } = process.env;
+    const { HOME: _home, HOLDFAST_CONFIG: _config, ...inherited } = process.env;
     const child = spawn(process.execPath, [program, 'doctor', '--json', ...argv], {
       env: { ...inherited, HOME: directory, HOLDFAST_SOCKET: join(directory, 'none.sock') },
       stdio: ['ignore', 'pipe', 'inherit'],
