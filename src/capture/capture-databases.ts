@@ -3,10 +3,11 @@ import { HoldfastError } from '../kernel/errors.ts';
 import { statFamily } from '../sqlite/family.ts';
 import { databaseFingerprint } from '../sqlite/fingerprint.ts';
 import { type PinnedDatabase, type PinnedSet, pinDatabases } from '../sqlite/pinned-read.ts';
+import type { DatabaseCopy } from './database-copy.ts';
 import type { CapturedDatabase, DatabaseContext, DatabaseTask } from './database-task.ts';
 import type { FoundDatabase } from './find-databases.ts';
 import { LogPatience, LogTooLong } from './log-patience.ts';
-import { type ReadAhead, readAhead } from './read-ahead.ts';
+import { type DoneAhead, readAhead } from './read-ahead.ts';
 import { storeDatabase } from './store-database.ts';
 
 export interface CapturedDatabases {
@@ -39,8 +40,7 @@ export async function captureDatabases(
   }
   const { unique, aliases } = await byInode(found);
   const first = await divide(unique, context);
-  const ahead = await readAhead(first.tasks, context);
-  const { captured, momentMs } = await captureTogether(unique, first, ahead, context);
+  const { captured, momentMs } = await captureChanged(unique, first, context);
   for (const [alias, path] of aliases) {
     const same = captured.get(path);
     if (same === undefined) continue;
@@ -51,17 +51,31 @@ export async function captureDatabases(
 
 type CapturedMap = Map<string, CapturedDatabase>;
 
+async function captureChanged(
+  found: readonly FoundDatabase[],
+  first: Division,
+  context: DatabaseContext,
+): Promise<{ captured: CapturedMap; momentMs: number }> {
+  const copies: DatabaseCopy[] = [];
+  try {
+    const ahead = await readAhead(first.tasks, context, (copy) => copies.push(copy));
+    return await captureTogether(found, first, ahead, context);
+  } finally {
+    for (const copy of copies) await copy.remove();
+  }
+}
+
 /** Until no log grows too long meanwhile, or there is no patience left. */
 async function captureTogether(
   found: readonly FoundDatabase[],
   first: Division,
-  ahead: ReadonlyMap<string, ReadAhead>,
+  ahead: DoneAhead,
   context: DatabaseContext,
 ): Promise<{ captured: CapturedMap; momentMs: number }> {
   const patience = new LogPatience(context);
   for (let division = first; ; division = await divide(found, context)) {
     try {
-      return await captureOnce(division, { ahead, patience, context });
+      return await captureOnce(division, { ahead, patience, context, copied: [] });
     } catch (error) {
       if (!(error instanceof LogTooLong)) throw error;
       await patience.wait(error);
@@ -70,9 +84,11 @@ async function captureTogether(
 }
 
 interface Attempt {
-  readonly ahead: ReadonlyMap<string, ReadAhead>;
+  readonly ahead: DoneAhead;
   readonly patience: LogPatience;
   readonly context: DatabaseContext;
+  /** Of which a copy is what was pinned: to be stored when nothing is pinned any more. */
+  readonly copied: { readonly task: DatabaseTask; readonly copy: DatabaseCopy }[];
 }
 
 /** @throws LogTooLong, everything closed */
@@ -88,6 +104,7 @@ async function captureOnce(
     const more = await pinPresent(tasks.slice(start, start + PINNED_MAX), context);
     await storeAndClose(more, tasks, attempt, captured);
   }
+  await storeCopies(attempt, captured);
   return { captured, momentMs: set.momentMs };
 }
 
@@ -213,9 +230,10 @@ async function pinPresent(
 async function storeSet(
   set: PinnedSet,
   tasks: readonly DatabaseTask[],
-  { ahead, patience, context }: Attempt,
+  attempt: Attempt,
   captured: CapturedMap,
 ): Promise<void> {
+  const { ahead, patience, context, copied } = attempt;
   patience.begin(set);
   const byPath = new Map(tasks.map((task) => [task.found.path, task]));
   // In rollback mode writers wait for us: those databases are read, and let go, before the others.
@@ -225,13 +243,56 @@ async function storeSet(
     if (waitedFor(pinned) > 0) standBack();
     const task = byPath.get(pinned.path)!;
     context.activity.progress({ currentFile: task.found.logicalPath });
+    const copy = copyOf(pinned, ahead);
+    if (copy !== null && (await copy.catchUp(pinned, context))) {
+      copied.push({ task, copy });
+      patience.release(pinned);
+      await pinned.close();
+      continue;
+    }
     const known = patience.finishedBefore(pinned);
     const made =
       known ??
-      (await storeDatabase(pinned, { ...task, patience }, ahead.get(pinned.path) ?? null, context));
+      (await storeDatabase(
+        pinned,
+        { ...task, patience },
+        ahead.read.get(pinned.path) ?? null,
+        context,
+      ));
     captured.set(pinned.path, made);
     patience.finish(pinned, made);
     await pinned.close();
   }
   standBack();
+}
+
+/** Null where nobody waits for it, or there is none. */
+function copyOf(pinned: PinnedDatabase, { copies }: DoneAhead): DatabaseCopy | null {
+  const isLocked = pinned.method === 'pinned' && pinned.journalMode === 'rollback';
+  return isLocked ? (copies.get(pinned.path) ?? null) : null;
+}
+
+/** Stores what was copied under its lock. Nothing is pinned any more. */
+async function storeCopies(
+  { patience, context, copied }: Attempt,
+  captured: CapturedMap,
+): Promise<void> {
+  for (const { task, copy } of copied) {
+    context.activity.progress({ currentFile: task.found.logicalPath });
+    const { scratchDirectory, clock, activity } = context;
+    const options = {
+      scratchDirectory,
+      timeoutMs: LOCK_TIMEOUT_MS,
+      clock,
+      signal: activity.signal,
+    };
+    const set = await pinDatabases([copy.path], options);
+    try {
+      const made = await storeDatabase(set.databases[0]!, { ...task, patience }, null, context);
+      captured.set(task.found.path, made);
+    } finally {
+      await set.close();
+    }
+    await copy.remove();
+  }
 }

@@ -85,6 +85,11 @@ export class LogPatience {
     }
   }
 
+  /** One that is closed before it is stored, because a copy of it will be. */
+  release(pinned: PinnedDatabase): void {
+    this.#open.delete(pinned);
+  }
+
   /** @throws LogTooLong where one of those that are still pinned holds up too much */
   assertBearable(): void {
     if (this.#isSpent) return;

@@ -1,22 +1,20 @@
 import { closeSync, fstatSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { isoTime, sleep } from '../kernel/clock.ts';
+import { isoTime } from '../kernel/clock.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { checksBeside, checkUnlockedBeside } from '../sqlite/check-beside.ts';
 import type { ConnectionCheck } from '../sqlite/database-check.ts';
 import { DatabaseImage } from '../sqlite/database-image.ts';
-import { statFingerprint } from '../sqlite/fingerprint.ts';
-import { type DatabaseHeader, HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
-import { openForReading, readAt, readStart } from '../sqlite/read-at.ts';
+import { HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
+import { openForReading, readAt } from '../sqlite/read-at.ts';
 import { checkUnlocked } from '../sqlite/unlocked-check.ts';
 import type { Content } from '../store/chunks/content.ts';
 import type { DatabaseCheck } from '../store/manifests/manifest.ts';
+import { DatabaseCopy } from './database-copy.ts';
 import type { DatabaseContext, DatabaseTask } from './database-task.ts';
+import { hasSettled, isStill, rollbackState } from './rollback-state.ts';
 
 /** Below this, reading under the lock takes no longer than taking the lock. */
 const WORTHWHILE_BYTES = 4 * 1024 * 1024;
-
-const TICK_MS = 25;
 
 export interface ReadAhead {
   readonly content: Content;
@@ -26,32 +24,45 @@ export interface ReadAhead {
   readonly check: DatabaseCheck | null;
 }
 
-/** One that was written meanwhile is read again so often: hashed, that is, for most of it is stored by then. */
-const PASSES_MAX = 2;
+/** What was made of databases before they were pinned, by absolute path; nothing of one that is read under its lock. */
+export interface DoneAhead {
+  readonly read: ReadonlyMap<string, ReadAhead>;
+  readonly copies: ReadonlyMap<string, DatabaseCopy>;
+}
 
 /**
  * Stores and checks large rollback-mode databases before they are pinned, so that their writers do not wait
- * meanwhile. Under the lock it is enough to see that nothing was written since; where something was, the file is read
+ * meanwhile. Under the lock it is enough to see that nothing was written since. Of one that was written, a copy is
+ * made, for which they wait less than for anything else; where there is no room for that, the file is read once more
  * and checked again, and only the chunks that differ are stored.
  *
- * It opens and closes the files: nothing may be pinned yet.
- * @returns by absolute path
+ * It opens and closes the files: nothing may be pinned yet. `onCopy` hears of every copy, for it to be removed.
  */
 export async function readAhead(
   tasks: readonly DatabaseTask[],
   context: DatabaseContext,
-): Promise<Map<string, ReadAhead>> {
-  const done = new Map<string, ReadAhead>();
+  onCopy: (copy: DatabaseCopy) => void,
+): Promise<DoneAhead> {
+  const read = new Map<string, ReadAhead>();
+  const copies = new Map<string, DatabaseCopy>();
   for (const task of tasks) {
     if (task.found.stat.size < WORTHWHILE_BYTES) continue;
-    for (let pass = 1; pass <= PASSES_MAX; pass++) {
-      const read = await readOne(task, context).catch(unlessGone);
-      if (read === null) break;
-      done.set(task.found.path, read);
-      if (await isStill(task.found.path, read.state)) break;
+    const { path } = task.found;
+    const first = await readOne(task, context).catch(unlessGone);
+    if (first !== null && (await isStill(path, first.state))) {
+      read.set(path, first);
+      continue;
     }
+    const copy = await DatabaseCopy.make(task, context).catch(unlessGone);
+    if (copy !== null) {
+      copies.set(path, copy);
+      onCopy(copy);
+      continue;
+    }
+    const second = first === null ? null : await readOne(task, context).catch(unlessGone);
+    if (second !== null) read.set(path, second);
   }
-  return done;
+  return { read, copies };
 }
 
 /** @returns null for what is no rollback-mode database of whole pages, or shrank while it was read */
@@ -64,12 +75,6 @@ async function readOne(task: DatabaseTask, context: DatabaseContext): Promise<Re
   const beside = await checking;
   if (!(await isStill(path, state))) return { content, state, check: null };
   return { content, state, check: beside ?? checkAhead(path, context) };
-}
-
-/** A look that proves nothing: whether it is worth going on. */
-async function isStill(path: string, state: string): Promise<boolean> {
-  const header = parseHeader(readStart(path, HEADER_BYTES) ?? Buffer.alloc(0));
-  return (await rollbackState(path, header)) === state;
 }
 
 /** Its connection is closed again before anything is pinned. */
@@ -99,14 +104,6 @@ function recordOf(
   const { ok, messages } = result;
   const durationMs = Math.round(clock.monotonicMs() - startedMs);
   return { level, ok, messages, durationMs, at: isoTime(clock.nowMs()) };
-}
-
-/** A write that is rolled back leaves no trace but the time of the file, which must therefore be able to change. */
-async function hasSettled(path: string, { clock, activity }: DatabaseContext): Promise<boolean> {
-  const isOld = async (): Promise<boolean> => clock.nowMs() - (await stat(path)).mtimeMs >= TICK_MS;
-  if (await isOld()) return true;
-  await sleep(clock, 2 * TICK_MS, activity.signal);
-  return isOld();
 }
 
 interface StoredAhead extends Omit<ReadAhead, 'check'> {
@@ -146,10 +143,4 @@ async function storeOne(task: DatabaseTask, context: DatabaseContext): Promise<S
 function unlessGone(error: unknown): null {
   if (systemCode(error) === 'ENOENT') return null;
   throw error;
-}
-
-/** Equal states of a rollback-mode database mean that no transaction was committed in between. */
-export async function rollbackState(path: string, header: DatabaseHeader | null): Promise<string> {
-  const { changeCounter, pageCount, pageBytes } = header ?? {};
-  return `${await statFingerprint(path)} ${changeCounter} ${pageCount} ${pageBytes}`;
 }

@@ -10,8 +10,9 @@ import type {
 } from '../store/manifests/manifest.ts';
 import type { CapturedDatabase, DatabaseContext } from './database-task.ts';
 import type { PinnedTask } from './pinned-task.ts';
-import { type ReadAhead, rollbackState } from './read-ahead.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import { type ReadImage, readImage, scanImage } from './read-image.ts';
+import { rollbackState } from './rollback-state.ts';
 
 /** Stores and checks one pinned database. A damaged one is stored too, as evidence, with what is wrong with it. */
 export async function storeDatabase(
