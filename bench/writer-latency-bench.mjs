@@ -5,8 +5,9 @@
  *
  * The application commits one small transaction every few milliseconds, all the time. Phases with and without snapshots
  * take turns, so that whatever else the machine does meets both; each is as long as the other. In WAL mode and in
- * rollback mode, with `worker.niceness` as it is by default and without. Prints one table and writes it to
- * bench/writer-latency-bench.md.
+ * rollback mode, with `worker.niceness` as it is by default and without. A third kind writes nothing while a snapshot is
+ * taken, and only asks for the exclusive lock: what it waits for is how long a snapshot holds a database that nobody
+ * writes meanwhile. Prints one table and writes it to bench/writer-latency-bench.md.
  */
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,31 +23,46 @@ import { configure, project, startDaemon } from './running-daemon.mjs';
 const PAUSE_MS = 3;
 const ROW_BYTES = 1060;
 
+/** Of each: its journal mode, and whether its application writes while a snapshot is taken. */
+const KINDS = {
+  WAL: { mode: 'wal', writes: true },
+  rollback: { mode: 'delete', writes: true },
+  'rollback, lock only': { mode: 'delete', writes: false },
+};
+
 const { values: options } = parseArgs({
   options: {
     megabytes: { type: 'string', default: '256' },
     rounds: { type: 'string', default: '6' },
     seconds: { type: 'string', default: '5' },
     niceness: { type: 'string', default: '10,0' },
-    /** Of the writer: path of the database and its journal mode. */
+    /** Of the writer: path of the database, and of what kind it is. */
     write: { type: 'string' },
-    mode: { type: 'string' },
+    kind: { type: 'string' },
   },
 });
 
-if (options.write !== undefined) await beWriter(options.write, options.mode);
+if (options.write !== undefined) await beWriter(options.write, options.kind);
 else await measureAll();
 
 /** The application: says what it waited for in the phases that it was told of. */
-async function beWriter(path, mode) {
+async function beWriter(path, kind) {
+  const { mode, writes } = KINDS[kind];
   const database = new Database(path, { timeout: 600_000 });
   database.pragma(`journal_mode = ${mode}`);
   database.pragma('synchronous = NORMAL');
   const rows = database.prepare('SELECT max(id) FROM orders').pluck().get();
   const touch = database.prepare('UPDATE orders SET customer = customer + 1 WHERE id = ?');
+  const write = () => touch.run(1 + Math.floor(Math.random() * rows));
+  const lock = () => database.exec('BEGIN EXCLUSIVE; COMMIT');
   const waits = {};
   let phase = null;
   process.on('message', (message) => {
+    if (message === 'write') {
+      write();
+      process.send('written');
+      return;
+    }
     if (message === 'end') {
       process.send(waits, () => process.exit(0));
       return;
@@ -56,7 +72,8 @@ async function beWriter(path, mode) {
   process.send('ready');
   for (;;) {
     const startedMs = performance.now();
-    touch.run(1 + Math.floor(Math.random() * rows));
+    if (writes) write();
+    else lock();
     const waitedMs = performance.now() - startedMs;
     if (phase !== null) (waits[phase] ??= []).push(waitedMs);
     await sleep(PAUSE_MS);
@@ -109,8 +126,9 @@ async function watchLog(path, signal) {
   return longest;
 }
 
-async function measure(root, mode, niceness) {
-  const name = `${mode}-${niceness}`;
+async function measure(root, kind, niceness) {
+  const { mode, writes } = KINDS[kind];
+  const name = `${kind.replaceAll(/\W+/g, '-')}-${niceness}`;
   const data = join(root, name, 'data');
   mkdirSync(data, { recursive: true });
   const path = join(data, 'app.db');
@@ -118,7 +136,7 @@ async function measure(root, mode, niceness) {
   const source = { name: 'app', roots: [data], watch: { enabled: false }, schedules: [] };
   const configured = configure(join(root, name, 'home'), [source], { worker: { niceness } });
   const daemon = await startDaemon(configured);
-  const writer = fork(fileURLToPath(import.meta.url), ['--write', path, '--mode', mode]);
+  const writer = fork(fileURLToPath(import.meta.url), ['--write', path, '--kind', kind]);
   await once(writer, 'message');
   // The first stores everything; those that are measured store what has changed.
   await takeSnapshot(configured);
@@ -132,6 +150,11 @@ async function measure(root, mode, niceness) {
       const watching = watchLog(path, stop.signal);
       writer.send(phase);
       while (phase === 'with' && performance.now() < end) {
+        if (!writes) {
+          // Of what has not changed nothing is read at all.
+          writer.send('write');
+          await once(writer, 'message');
+        }
         retries += (await takeSnapshot(configured))?.retries ?? 0;
         snapshots += 1;
       }
@@ -146,7 +169,7 @@ async function measure(root, mode, niceness) {
     writer.send('end'),
   ]);
   await daemon.end();
-  return { mode, niceness, waits, snapshots, retries, longest };
+  return { kind, mode, niceness, waits, snapshots, retries, longest };
 }
 
 function quantile(values, share) {
@@ -159,9 +182,9 @@ async function measureAll() {
   const rows = [];
   const loadBefore = loadavg()[0];
   try {
-    for (const mode of ['wal', 'delete']) {
+    for (const kind of Object.keys(KINDS)) {
       for (const niceness of options.niceness.split(',').map(Number))
-        rows.push(await measure(root, mode, niceness));
+        rows.push(await measure(root, kind, niceness));
     }
   } finally {
     rmSync(root, { recursive: true, force: true });
@@ -175,10 +198,10 @@ async function measureAll() {
     '| journal | niceness | commits | without: p50 · p99 · longest | with snapshots: p50 · p99 · longest | p99, times | log without · with | snapshots · retries |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows.map((row) => {
-      const { mode, niceness, waits, longest, snapshots, retries } = row;
+      const { kind, mode, niceness, waits, longest, snapshots, retries } = row;
       const commits = waits.without.length + waits.with.length;
       const logs = mode === 'wal' ? `${megabyte(longest.without)} · ${megabyte(longest.with)}` : '';
-      return `| ${[mode === 'wal' ? 'WAL' : 'rollback', niceness, commits, waitsOf(waits.without), waitsOf(waits.with), ratio(row), logs, `${snapshots} · ${retries}`].join(' | ')} |`;
+      return `| ${[kind, niceness, commits, waitsOf(waits.without), waitsOf(waits.with), ratio(row), logs, `${snapshots} · ${retries}`].join(' | ')} |`;
     }),
   ].join('\n');
   const text = `# How long an application waits for its commits
@@ -187,7 +210,8 @@ ${table}
 
 A database of ${options.megabytes} MB, one row updated and committed every ${PAUSE_MS} ms, \`synchronous = NORMAL\`; ${options.rounds} phases each of
 ${options.seconds} s without and with snapshots back to back, in turns; one with snapshots lasts until the one that it began is done. ${cpus().length} cores, Node ${process.version}; one-minute load before: ${loadBefore.toFixed(1)}
-(the benchmark itself is at most 3: what is beyond that was other work on the machine).
+(the benchmark itself is at most 3: what is beyond that was other work on the machine). One that locks only writes a row before each
+snapshot and then asks for the exclusive lock as often as the others commit.
 
 Command: \`npm run bench:writer-latency -- --megabytes ${options.megabytes} --rounds ${options.rounds} --seconds ${options.seconds}\`
 `;

@@ -7,12 +7,14 @@ import { DatabaseImage } from '../sqlite/database-image.ts';
 import { HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
 import type { PinnedDatabase } from '../sqlite/pinned-read.ts';
 import { openForReading, readAt } from '../sqlite/read-at.ts';
-import type { DatabaseContext, DatabaseTask } from './database-task.ts';
+import type { DatabaseContext } from './database-task.ts';
 import { hasSettled, rollbackState } from './rollback-state.ts';
 
 const BLOCK_BYTES = 2 * 1024 * 1024;
 /** A copy leaves at least as much room as it takes. */
 const ROOM_FACTOR = 2;
+
+type CopyContext = Pick<DatabaseContext, 'scratchDirectory' | 'activity' | 'clock'>;
 
 /**
  * A copy of a rollback-mode database that is written all the time: its writers wait while it is brought up to date
@@ -40,8 +42,7 @@ export class DatabaseCopy {
    * @returns null for what is in another mode, or where the scratch directory has no room for it
    * @throws ENOENT when it is gone, and the signal's reason
    */
-  static async make(task: DatabaseTask, context: DatabaseContext): Promise<DatabaseCopy | null> {
-    const { path } = task.found;
+  static async make(path: string, context: CopyContext): Promise<DatabaseCopy | null> {
     const isSettled = await hasSettled(path, context);
     const descriptor = openForReading(path);
     let image: DatabaseImage | null = null;
@@ -66,7 +67,10 @@ export class DatabaseCopy {
    * Makes it the very image that is pinned.
    * @returns false where it cannot be written; it is of no use then
    */
-  async catchUp(pinned: PinnedDatabase, { activity }: DatabaseContext): Promise<boolean> {
+  async catchUp(
+    pinned: PinnedDatabase,
+    { activity }: Pick<DatabaseContext, 'activity'>,
+  ): Promise<boolean> {
     const state = await rollbackState(pinned.path, await pinned.readHeader());
     if (state === this.#state) return true;
     // Whatever stops this half-way: it is of no known state.
@@ -87,7 +91,7 @@ const copyIn = (directory: string): string => join(directory, 'copy.db');
 
 /** Null where there is no room. */
 async function copyTo(
-  { scratchDirectory, activity }: DatabaseContext,
+  { scratchDirectory, activity }: CopyContext,
   image: DatabaseImage,
 ): Promise<{ directory: string; handle: FileHandle } | null> {
   let directory: string | null = null;

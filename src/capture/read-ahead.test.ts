@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -29,7 +29,10 @@ afterEach(async () => {
 });
 
 /** Takes a snapshot while a row is inserted each time that the database was read, as often as said. */
-async function capture(writes: number): Promise<{ manifest: Manifest; reads: number }> {
+async function capture(
+  writes: number,
+  scratchDirectory = join(directory, 'scratch'),
+): Promise<{ manifest: Manifest; reads: number }> {
   let reads = 0;
   const hooked = new Proxy(writer, {
     get(target, name) {
@@ -57,7 +60,7 @@ async function capture(writes: number): Promise<{ manifest: Manifest; reads: num
       jobId: null,
       parent: null,
       forbiddenPaths: [join(directory, 'repository'), join(directory, 'scratch')],
-      scratchDirectory: join(directory, 'scratch'),
+      scratchDirectory,
       toolVersion: '1.0.0',
     },
     hooked,
@@ -97,17 +100,29 @@ describe('a large database in rollback mode', () => {
     expect(await rowsIn(manifest)).toBe(6000);
   });
 
-  it('is read once more without the lock where it was written', async () => {
-    const { manifest, reads } = await capture(1);
+  it('is copied where it was written meanwhile: writers do not wait while it is stored', async () => {
+    // In rollback mode the second row could not be written while the database is still pinned.
+    const { manifest, reads } = await capture(2);
     expect(reads).toBe(2);
-    expect(isCheckedAhead(manifest)).toBe(true);
+    expect(isGood(manifest)).toBe(true);
+    expect(isCheckedAhead(manifest)).toBe(false);
     expect(await rowsIn(manifest)).toBe(6001);
+    expect(readdirSync(join(directory, 'scratch'))).toEqual([]);
   });
 
-  it('is read and checked under the lock where it was written each time', async () => {
-    const { manifest, reads } = await capture(2);
-    expect(reads).toBe(3);
-    expect(isGood(manifest)).toBe(true);
-    expect(await rowsIn(manifest)).toBe(6002);
+  describe('where no copy of it can be made', () => {
+    it('is read once more without the lock where it was written', async () => {
+      const { manifest, reads } = await capture(1, join(directory, 'missing'));
+      expect(reads).toBe(2);
+      expect(isCheckedAhead(manifest)).toBe(true);
+      expect(await rowsIn(manifest)).toBe(6001);
+    });
+
+    it('is read and checked under the lock where it was written each time', async () => {
+      const { manifest, reads } = await capture(2, join(directory, 'missing'));
+      expect(reads).toBe(3);
+      expect(isGood(manifest)).toBe(true);
+      expect(await rowsIn(manifest)).toBe(6002);
+    });
   });
 });

@@ -53,7 +53,7 @@ export async function readAhead(
       read.set(path, first);
       continue;
     }
-    const copy = await DatabaseCopy.make(task, context).catch(unlessGone);
+    const copy = await DatabaseCopy.make(path, context).catch(unlessGone);
     if (copy !== null) {
       copies.set(path, copy);
       onCopy(copy);

@@ -25,7 +25,7 @@ export async function isStill(path: string, state: string): Promise<boolean> {
 /** A write that is rolled back leaves no trace but the time of the file, which must therefore be able to change. */
 export async function hasSettled(
   path: string,
-  { clock, activity }: DatabaseContext,
+  { clock, activity }: Pick<DatabaseContext, 'clock' | 'activity'>,
 ): Promise<boolean> {
   const isOld = async (): Promise<boolean> => clock.nowMs() - (await stat(path)).mtimeMs >= TICK_MS;
   if (await isOld()) return true;
