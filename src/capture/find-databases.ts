@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import type { Activity } from '../kernel/activity.ts';
 import { startsAsDatabase } from '../sqlite/discover.ts';
 import { isSidecarName } from '../sqlite/family.ts';
+import { mayBeWholePages } from '../sqlite/header.ts';
 import type { Content } from '../store/chunks/content.ts';
 import type { TreeEntry } from '../store/trees/tree-entry.ts';
 import type { ParentDirectory, ParentSnapshot } from './parent-snapshot.ts';
@@ -26,7 +27,8 @@ export interface Scan {
 
 /**
  * Walks the roots once to find the databases, since all of them are pinned before anything is read. Every regular
- * file is looked at by its first bytes, at any depth, except those that the parent knows as ordinary and unchanged.
+ * file of whole pages is looked at by its first bytes, at any depth, except those that the parent knows as ordinary and
+ * unchanged.
  *
  * A file that was a database in the parent counts as one still, even without its header: damage is not to pass as
  * an ordinary file. Looking opens and closes files: no SQLite connection on any of them may be open.
@@ -95,5 +97,6 @@ function isDatabase(entry: ListedEntry, before: ParentDirectory, parent: ParentS
   // What the parent's trees cannot tell, because they are damaged or lack some of it, its record of databases does.
   if (known === undefined && parent.database(entry.logicalPath) !== undefined) return true;
   if (known?.type === 'file' && parent.isUnchanged(known, entry.stat)) return false;
-  return startsAsDatabase(entry.path);
+  // Most files need not be opened for it. A torn database is found when it is read, as one that came later is.
+  return mayBeWholePages(entry.stat.size) && startsAsDatabase(entry.path);
 }

@@ -49,6 +49,22 @@ export interface SelectionRules {
   readonly mayBlock?: boolean;
 }
 
+/** A directory that is open. */
+interface OpenPlace {
+  readonly directory: string;
+  /** A path to it that stays with it, whatever its name leads to by now. */
+  readonly through: string;
+  readonly logicalPath: string;
+}
+
+interface NamedEntry {
+  readonly name: string;
+  readonly path: string;
+  readonly logicalPath: string;
+  /** The same as `path`, by way of the open directory. */
+  readonly seen: string;
+}
+
 /** Why something vanished: what its name led to was not in its directory any more. */
 export const LED_ELSEWHERE = 'its path leads elsewhere by now';
 
@@ -121,10 +137,13 @@ export class FileSelection {
     if (!Array.isArray(names)) return { entries: [], skips: [], failure: names };
     const entries: ListedEntry[] = [];
     const skips: SkipRecord[] = [];
+    const place = { directory, through, logicalPath };
     for (let start = 0; start < names.length; start += STATS_AT_ONCE) {
       const slice = names.slice(start, start + STATS_AT_ONCE);
-      const looks = slice.map((name) => this.#look(directory, through, logicalPath, name));
-      for (const seen of await Promise.all(looks)) {
+      const looks = this.#looksAtOnce
+        ? slice.map((name) => this.#lookAtOnce(place, name))
+        : await Promise.all(slice.map((name) => this.#look(place, name)));
+      for (const seen of looks) {
         if (seen === null) continue;
         if ('reason' in seen) skips.push(seen);
         else entries.push(seen);
@@ -134,12 +153,32 @@ export class FileSelection {
   }
 
   /** @returns null for what the selection is not about */
-  async #look(
-    directory: string,
-    through: string,
-    parentPath: string,
+  #lookAtOnce(place: OpenPlace, rawName: Buffer): ListedEntry | SkipRecord | null {
+    const named = this.#named(place, rawName);
+    if (named === null || 'reason' in named) return named;
+    try {
+      return this.#entryOf(named, lstatSync(named.seen, { bigint: true }));
+    } catch (error) {
+      return skipFor(named.logicalPath, error, place);
+    }
+  }
+
+  /** The same for a process that has other things to do meanwhile. */
+  async #look(place: OpenPlace, rawName: Buffer): Promise<ListedEntry | SkipRecord | null> {
+    const named = this.#named(place, rawName);
+    if (named === null || 'reason' in named) return named;
+    try {
+      return this.#entryOf(named, await lstat(named.seen, { bigint: true }));
+    } catch (error) {
+      return skipFor(named.logicalPath, error, place);
+    }
+  }
+
+  /** What a name alone tells. @returns null for what the selection is not about */
+  #named(
+    { directory, through, logicalPath: parentPath }: OpenPlace,
     rawName: Buffer,
-  ): Promise<ListedEntry | SkipRecord | null> {
+  ): NamedEntry | SkipRecord | null {
     const name = rawName.toString('utf8');
     const logicalPath = `${parentPath}/${name}`;
     if (!isUtf8(rawName)) return skip(logicalPath, 'name-not-utf8', rawName.toString('hex'));
@@ -150,18 +189,14 @@ export class FileSelection {
     const path = join(directory, name);
     const reason = STAGING_NAME.test(name) ? 'own-files' : this.#reasonByPath(path, logicalPath);
     if (reason !== null) return skip(logicalPath, reason);
-    let stat: BigIntStats;
-    let target: Buffer | undefined;
-    try {
-      const seen = join(through, name);
-      stat = this.#looksAtOnce
-        ? lstatSync(seen, { bigint: true })
-        : await lstat(seen, { bigint: true });
-      if (stat.isSymbolicLink()) target = readlinkSync(seen, { encoding: 'buffer' });
-    } catch (error) {
-      const { message, ...record } = skipForError(logicalPath, error);
-      return { ...record, message: message!.replaceAll(through, directory) };
-    }
+    return { name, path, logicalPath, seen: join(through, name) };
+  }
+
+  /** @throws system errors of a symlink that is gone */
+  #entryOf(
+    { name, path, logicalPath, seen }: NamedEntry,
+    stat: BigIntStats,
+  ): ListedEntry | SkipRecord {
     const kind = kindOf(stat);
     if (kind === null) return skip(logicalPath, 'special-file', specialKindOf(stat));
     if (kind !== 'directory' && !this.#include.holds(logicalPath)) {
@@ -170,7 +205,9 @@ export class FileSelection {
     if (kind === 'directory' && this.#forbiddenInodes.has(inodeOf(stat))) {
       return skip(logicalPath, 'own-files');
     }
-    return { name, path, logicalPath, kind, stat, ...(target === undefined ? {} : { target }) };
+    if (kind !== 'symlink') return { name, path, logicalPath, kind, stat };
+    const target = readlinkSync(seen, { encoding: 'buffer' });
+    return { name, path, logicalPath, kind, stat, target };
   }
 
   /** Include patterns that no file listed so far has matched. */
@@ -221,6 +258,16 @@ export function skipForError(path: string, error: unknown): SkipRecord {
   if (code === undefined) throw error;
   const gone = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP';
   return skip(path, gone ? 'vanished' : 'unreadable', messageOf(error));
+}
+
+/** Messages name the directory, not the way to it through a descriptor. */
+function skipFor(
+  logicalPath: string,
+  error: unknown,
+  { through, directory }: OpenPlace,
+): SkipRecord {
+  const { message, ...record } = skipForError(logicalPath, error);
+  return { ...record, message: message!.replaceAll(through, directory) };
 }
 
 function kindOf(stat: BigIntStats): ListedEntry['kind'] | null {

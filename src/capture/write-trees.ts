@@ -151,7 +151,7 @@ export class TreeCapture {
     return { type: 'database', name: listed.name, ...ownership(listed.stat), content };
   }
 
-  /** A database that was not there when the others were pinned is as of a moment of its own. */
+  /** A database that was not there, or not known as one, when the others were pinned is as of a moment of its own. */
   async #lateDatabase(
     listed: ListedEntry,
     known: TreeEntry | undefined,
@@ -160,7 +160,9 @@ export class TreeCapture {
     const { captured } = await captureDatabases([found], this.#context);
     const database = captured.get(listed.path);
     if (database === undefined) return skip(listed.logicalPath, 'vanished');
-    this.#context.report.warn(`${listed.logicalPath} appeared during the capture: it is newer`);
+    this.#context.report.warn(
+      `${listed.logicalPath} was found to be a database when the others were captured already: it is newer`,
+    );
     return this.#database(listed, database);
   }
 }

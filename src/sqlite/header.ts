@@ -40,6 +40,11 @@ export function isDatabaseHeader(first16: Buffer): boolean {
   return first16.length >= 16 && first16.subarray(0, 16).equals(SQLITE_MAGIC);
 }
 
+/** Whether a file of so many bytes may be a database as SQLite leaves one: all of its pages are whole. */
+export function mayBeWholePages(bytes: bigint): boolean {
+  return bytes > 0n && bytes % BigInt(PAGE_BYTES_MIN) === 0n;
+}
+
 /** @returns null when the bytes cannot be a header: no magic, too short, or no page size SQLite knows */
 export function parseHeader(bytes: Buffer): DatabaseHeader | null {
   if (bytes.length < HEADER_BYTES || !isDatabaseHeader(bytes)) return null;

@@ -26,6 +26,7 @@ export async function writeContentTo(
 ): Promise<Content> {
   if (source.bytes === 0) return EMPTY_CONTENT;
   const predecessors = parent === null ? null : new ContentCursor(parent, read);
+  if (isSingleChunk(source)) return writeChunk(objects, predecessors, source, activity);
   const nodes = new NodeBuilder(objects, predecessors);
   const kept =
     parent === null || source.isAsBefore === undefined
@@ -42,6 +43,28 @@ export async function writeContentTo(
     }
   }
   return nodes.finish(source.bytes);
+}
+
+/** Of which nothing is known either: nearly every ordinary file. */
+function isSingleChunk({ bytes, isAsBefore, knownId, onStored }: ContentSource): boolean {
+  const isPlain = isAsBefore === undefined && knownId === undefined && onStored === undefined;
+  return isPlain && bytes <= CHUNK_BYTES;
+}
+
+/** Without the machinery for many chunks, which costs more than storing a small one. */
+async function writeChunk(
+  objects: ObjectWriter,
+  predecessors: ContentCursor | null,
+  source: ContentSource,
+  activity: Activity,
+): Promise<Content> {
+  activity.signal.throwIfAborted();
+  const chunk = await source.read(0, source.bytes);
+  const [hashed] = await hashChunks({ bytes: chunk, block: null }, objects.idKey);
+  const { id } = hashed!;
+  const predecessor = predecessors === null ? null : () => predecessors.idAt(0, 0);
+  await objects.put('chunk', chunk, predecessor, { id });
+  return { bytes: source.bytes, depth: 0, ids: [id] };
 }
 
 /** The id of a chunk that need not be read, counted as used again; null where it must be. */
