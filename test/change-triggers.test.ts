@@ -10,7 +10,8 @@ import { Sandbox, stopChild } from './support/sandbox.ts';
 /** Promise: a change is captured soon after it ends, once; where nothing changes, nothing is done. */
 
 const QUIET_MS = 1000;
-const IDLE_MS = 60_000;
+/** Ten times as long as anything here takes to notice a change; `npm run test:live` waits a minute. */
+const IDLE_MS = Number(process.env['HOLDFAST_TEST_IDLE_SECONDS'] ?? 20) * 1_000;
 
 let sandbox: Sandbox;
 beforeEach(async () => {
@@ -53,7 +54,7 @@ async function startCaptured(): Promise<RpcClient> {
 }
 
 describe('changes', () => {
-  it('F41, Z-65, Z-08: a burst of writes becomes one snapshot no later than quiet + 2 s after it ends; an idle minute makes none', async () => {
+  it('F41, Z-65, Z-08: a burst of writes becomes one snapshot no later than quiet + 2 s after it ends; idle time makes none', async () => {
     const client = await startCaptured();
     const before = await snapshots(client);
     const backup = nextBackup(client);

@@ -14,7 +14,7 @@ import { filesIn, treeHashes } from './support/tree.ts';
  * A sample in the gate; `npm run test:crash` runs a hundred moments of each.
  */
 
-const MOMENTS = Number(process.env['HOLDFAST_TEST_MOMENTS'] ?? 12);
+const MOMENTS = Number(process.env['HOLDFAST_TEST_MOMENTS'] ?? 6);
 const seed = runSeed();
 
 let sandbox: Sandbox;

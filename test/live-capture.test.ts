@@ -9,7 +9,7 @@ import { Sandbox, stopChild } from './support/sandbox.ts';
 /** Promise: every snapshot of a live application is one moment of it, and restores whole. */
 
 /** `npm run test:live` takes 50 each time. */
-const SNAPSHOTS = Number(process.env['HOLDFAST_TEST_SNAPSHOTS'] ?? 15);
+const SNAPSHOTS = Number(process.env['HOLDFAST_TEST_SNAPSHOTS'] ?? 6);
 
 let sandbox: Sandbox;
 beforeEach(async () => {
