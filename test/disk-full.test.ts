@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Sandbox } from './support/sandbox.ts';
+import { BANK_TOTAL, readBank } from './support/bank.ts';
+import { Sandbox, stopChild } from './support/sandbox.ts';
 
 /** Promise: a full disk costs the job at hand and nothing else. */
 
@@ -52,6 +53,22 @@ describe.skipIf(!canMount)('a full disk (needs root, to mount one)', () => {
     execFileSync('mount', ['-o', 'remount,size=200m', sandbox.repository]);
     await sandbox.json(['backup', '--wait']);
     await sandbox.json(['verify', '--all', '--deep']);
+  });
+
+  it('under the state directory: a busy rollback database that has no room for a copy is captured nevertheless', async () => {
+    mountSmall(sandbox.state, 16);
+    const path = join(sandbox.data, 'app.db');
+    addBlob(10);
+    const application = await sandbox.startBank(path, 'delete', 3);
+    await sandbox.start();
+    const { snapshotId } = (await sandbox.json(['backup', '--wait']))['stats'];
+    await stopChild(application, 'SIGTERM');
+    const target = join(sandbox.root, 'restored');
+    await sandbox.json(['restore', snapshotId, '--to', target]);
+    expect(readBank(join(target, 'data/app.db'))).toMatchObject({
+      integrity: 'ok',
+      total: BANK_TOTAL,
+    });
   });
 
   it('under the state directory: jobs fail with a reason, the daemon lives and works again once there is room', async () => {

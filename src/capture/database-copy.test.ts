@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { quietActivity } from '../kernel/activity.ts';
@@ -7,6 +8,9 @@ import { type PinnedDatabase, pinDatabases } from '../sqlite/pinned-read.ts';
 import { freshDirectory, removeDirectory } from '../sqlite/testing/directories.ts';
 import { SqliteChild } from '../sqlite/testing/processes.ts';
 import { DatabaseCopy } from './database-copy.ts';
+
+// A real full file system needs a mount, and that needs root.
+const canMount = process.getuid?.() === 0;
 
 let directory: string;
 let scratch: string;
@@ -106,6 +110,23 @@ describe('a copy of a rollback-mode database', () => {
     await expect(DatabaseCopy.make(path, { ...context(), activity })).rejects.toThrow('cancelled');
     expect(readdirSync(scratch)).toEqual([]);
   });
+
+  it.skipIf(!canMount)(
+    'takes no more than half of the room that there is, and says where that went',
+    async () => {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=22m', 'tmpfs', scratch]);
+      try {
+        const copy = (await DatabaseCopy.make(path, context()))!;
+        expect(await DatabaseCopy.make(path, context())).not.toBeNull();
+        expect(await DatabaseCopy.make(path, context())).toBeNull();
+        writeFileSync(join(scratch, 'others'), Buffer.alloc(8 << 20));
+        await application.exec('INSERT INTO t (body) SELECT randomblob(900) FROM t');
+        expect(await pinned((database) => copy.catchUp(database, context()))).toBe(false);
+      } finally {
+        execFileSync('umount', ['-l', scratch]);
+      }
+    },
+  );
 
   it('says so where it cannot be brought up to date, and once more after that', async () => {
     const copy = (await DatabaseCopy.make(path, context()))!;
