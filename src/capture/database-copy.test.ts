@@ -112,7 +112,7 @@ describe('a copy of a rollback-mode database', () => {
   });
 
   it.skipIf(!canMount)(
-    'takes no more than half of the room that there is, and says where that went',
+    'takes no more than half of the room that there is, and says so where that is gone',
     async () => {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=22m', 'tmpfs', scratch]);
       try {
