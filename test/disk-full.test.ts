@@ -55,6 +55,23 @@ describe.skipIf(!canMount)('a full disk (needs root, to mount one)', () => {
     await sandbox.json(['verify', '--all', '--deep']);
   });
 
+  it('under repository and state at once: the backup leaves room enough for its failure to be told and remembered', async () => {
+    mountSmall(sandbox.state, 48);
+    await sandbox.configure({}, { repositoryDirectory: join(sandbox.state, 'repository') });
+    addBlob(4);
+    await sandbox.start();
+    await sandbox.json(['backup', '--wait']);
+    addBlob(80);
+    const failed = await sandbox.json(['backup', '--wait'], 1);
+    expect(failed['error']).toMatchObject({ code: 'NO_SPACE' });
+    // Another job can be accepted, and the failed one is over.
+    await sandbox.json(['verify', '--all', '--deep']);
+    expect((await sandbox.json(['job', failed['id']]))['status']).toBe('failed');
+    execFileSync('mount', ['-o', 'remount,size=300m', sandbox.state]);
+    await sandbox.json(['backup', '--wait']);
+    await sandbox.json(['verify', '--all', '--deep']);
+  });
+
   it('under the state directory: a busy rollback database that has no room for a copy is captured nevertheless', async () => {
     mountSmall(sandbox.state, 16);
     const path = join(sandbox.data, 'app.db');

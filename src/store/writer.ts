@@ -45,6 +45,9 @@ export interface WriterParts {
 /** Every delta, and of full records one in sixteen: ids are hashes, so their first digit draws a fair sample. */
 const isSampled = ({ id, base }: RecordFields): boolean => base !== null || id.startsWith('0');
 
+/** For the daemon's own state, the manifest and whoever else writes there: a full disk stops more than snapshots. */
+const RESERVED_BYTES = 8 * 1024 * 1024;
+
 export class RepositoryWriter implements StoreWriter {
   readonly reader: RepositoryReader;
   readonly reconciled: ReconcileReport;
@@ -73,6 +76,7 @@ export class RepositoryWriter implements StoreWriter {
       catalog,
       verifies: parts.verifyWrites === 'all' ? () => true : isSampled,
       verify: (record) => this.#objects.verify(record),
+      reservedBytes: RESERVED_BYTES,
     });
     const index = ObjectIndex.over(catalog, layout, repositoryId);
     this.#damage = new DamageLedger({ layout, repositoryId, catalog, index });

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeWrite, isWriteLimited } from '../../files/bandwidth.ts';
-import { makeDirectory, renameDurably, syncFile } from '../../files/durable.ts';
+import { makeDirectory, removeDurably, renameDurably, syncFile } from '../../files/durable.ts';
 import { durableStep } from '../../files/durable-steps.ts';
+import { requireFreeSpace } from '../../files/free-space.ts';
 import { cannot } from '../../kernel/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { PackOwner } from '../format/pack-layout.ts';
@@ -26,6 +27,8 @@ export interface PackWriterOptions {
   readonly verify: (record: { fields: RecordFields; stored: Buffer }) => Promise<void>;
   /** The records stand elsewhere already, and are to be read from the new packs. */
   readonly relocates?: boolean;
+  /** What is left free for others on the file system of the repository. @default 0 */
+  readonly reservedBytes?: number;
 }
 
 const SPARES_MAX = 2;
@@ -57,6 +60,8 @@ export class PackWriter {
   #failure: { error: unknown } | null = null;
   #sealedBytes = 0;
   readonly #sealed: string[] = [];
+  /** Files that have no name as a pack yet. */
+  readonly #temporaries = new Set<string>();
 
   constructor(options: PackWriterOptions) {
     this.#options = options;
@@ -102,9 +107,17 @@ export class PackWriter {
     this.#throwFailure();
   }
 
-  /** Waits for the packs handed over; what is still being filled is dropped with the writer. */
+  /**
+   * Waits for the packs handed over; what is still being filled is dropped with the writer. What was written and not
+   * sealed is removed: a disk that is full of it would have no room to say so.
+   */
   async idle(): Promise<void> {
     await this.#sealing;
+    for (const temporary of this.#temporaries) {
+      // Where it cannot be removed, the next writer tries again.
+      await removeDurably(temporary).catch(() => {});
+      this.#temporaries.delete(temporary);
+    }
   }
 
   #newPack(): OpenPack {
@@ -143,11 +156,13 @@ export class PackWriter {
 
   /** docs/format.md, order of writes, 1. */
   async #write(pack: OpenPack): Promise<WrittenPack> {
+    const { layout, reservedBytes = 0 } = this.#options;
     const whole = pack.finish();
-    const temporary = join(
-      this.#options.layout.temporary,
-      `${randomBytes(8).toString('hex')}.pack`,
-    );
+    if (reservedBytes > 0) {
+      await requireFreeSpace(layout.root, whole.length + reservedBytes, 'store more in');
+    }
+    const temporary = join(layout.temporary, `${randomBytes(8).toString('hex')}.pack`);
+    this.#temporaries.add(temporary);
     return { whole, temporary, name: await writeWhole(temporary, whole) };
   }
 
@@ -160,6 +175,7 @@ export class PackWriter {
     await makeDirectory(packDirectory(layout, name));
     await this.#clearPlace(name);
     await renameDurably(temporary, packPath(layout, name));
+    this.#temporaries.delete(temporary);
     catalog.addPack(name, whole.length, entries, {
       relocates: this.#options.relocates === true,
     });
