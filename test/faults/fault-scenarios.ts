@@ -314,9 +314,10 @@ const repairs: FaultScenario[] = [
       const { ok, sources } = await place.run('recover', { mode: 'force', acceptLoss: true });
       if (ok === true) return;
       const { reason } = sources.app.databases[0];
-      throw Object.assign(new Error(reason), {
-        code: /\b(SQLITE_\w+|E[A-Z]{2,})\b/.exec(reason)?.[0],
-      });
+      // The report has words for people: those of the system name its code, those of SQLite for this do not.
+      const isFull = reason.includes('database or disk is full');
+      const code = isFull ? 'SQLITE_FULL' : /\b(SQLITE_\w+|E[A-Z]{2,})\b/.exec(reason)?.[0];
+      throw Object.assign(new Error(reason), { code });
     },
     target: dataOf,
   },
