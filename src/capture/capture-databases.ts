@@ -2,7 +2,12 @@ import { standBack, stepForward } from '../host/process-priority.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import { statFamily } from '../sqlite/family.ts';
 import { databaseFingerprint } from '../sqlite/fingerprint.ts';
-import { type PinnedDatabase, type PinnedSet, pinDatabases } from '../sqlite/pinned-read.ts';
+import {
+  type PinnedDatabase,
+  type PinnedSet,
+  type PinOptions,
+  pinDatabases,
+} from '../sqlite/pinned-read.ts';
 import type { DatabaseCopy } from './database-copy.ts';
 import type { CapturedDatabase, DatabaseContext, DatabaseTask } from './database-task.ts';
 import type { FoundDatabase } from './find-databases.ts';
@@ -203,21 +208,20 @@ async function divide(
   return { unchanged, tasks };
 }
 
+function pinOptions({ scratchDirectory, clock, activity }: DatabaseContext): PinOptions {
+  return { scratchDirectory, timeoutMs: LOCK_TIMEOUT_MS, clock, signal: activity.signal };
+}
+
 /** Pins those that are still there. */
 async function pinPresent(
   tasks: readonly DatabaseTask[],
-  { clock, activity, scratchDirectory }: DatabaseContext,
+  context: DatabaseContext,
 ): Promise<PinnedSet> {
   let paths = tasks.map((task) => task.found.path);
   stepForward();
   for (;;) {
     try {
-      return await pinDatabases(paths, {
-        scratchDirectory,
-        timeoutMs: LOCK_TIMEOUT_MS,
-        clock,
-        signal: activity.signal,
-      });
+      return await pinDatabases(paths, pinOptions(context));
     } catch (error) {
       const gone = error instanceof HoldfastError && error.code === 'PATH_NOT_FOUND';
       const remaining = gone ? paths.filter((path) => path !== error.details?.['path']) : paths;
@@ -279,14 +283,7 @@ async function storeCopies(
 ): Promise<void> {
   for (const { task, copy } of copied) {
     context.activity.progress({ currentFile: task.found.logicalPath });
-    const { scratchDirectory, clock, activity } = context;
-    const options = {
-      scratchDirectory,
-      timeoutMs: LOCK_TIMEOUT_MS,
-      clock,
-      signal: activity.signal,
-    };
-    const set = await pinDatabases([copy.path], options);
+    const set = await pinDatabases([copy.path], pinOptions(context));
     try {
       const made = await storeDatabase(set.databases[0]!, { ...task, patience }, null, context);
       captured.set(task.found.path, made);

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freeBytes } from '../files/free-space.ts';
+import { writeAll } from '../files/write-all.ts';
 import { systemCode } from '../kernel/errors.ts';
 import { DatabaseImage } from '../sqlite/database-image.ts';
 import { HEADER_BYTES, parseHeader } from '../sqlite/header.ts';
@@ -134,13 +135,6 @@ async function overwrite(
     return (await writing) && (await isDone(handle.truncate(image.bytes)));
   } finally {
     await writing;
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done);
-    done += bytesWritten;
   }
 }
 

@@ -17,6 +17,7 @@ import { cannot } from '../kernel/errors.ts';
 import { makeDirectory, syncDirectory, syncFile } from './durable.ts';
 import { durableStep } from './durable-steps.ts';
 import { utimeSeconds } from './entry-identity.ts';
+import { writeAll } from './write-all.ts';
 
 const COPY_BUFFER_BYTES = 1024 * 1024;
 
@@ -41,11 +42,7 @@ async function copyBytes(
     if (bytesRead === 0) return { bytes, sha256: hash.digest('hex') };
     const block = buffer.subarray(0, bytesRead);
     hash.update(block);
-    await durableStep('write', path, async () => {
-      for (let done = 0; done < block.length; ) {
-        done += (await to.write(block, done, block.length - done, bytes + done)).bytesWritten;
-      }
-    });
+    await durableStep('write', path, () => writeAll(to, block, bytes));
     bytes += bytesRead;
   }
 }

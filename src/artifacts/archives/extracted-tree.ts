@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, lutimes, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { chmod, lutimes, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncDirectory, syncFile } from '../../files/durable.ts';
 import { durableStep } from '../../files/durable-steps.ts';
 import { ParallelWork } from '../../files/parallel-work.ts';
+import { writeAll } from '../../files/write-all.ts';
 import { cannot, systemCode } from '../../kernel/errors.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 import { unsafe } from './archive-refusal.ts';
@@ -168,12 +169,5 @@ export class ExtractedTree {
     // Topmost first, as they were made.
     for (const path of this.#directories) await chmod(join(this.#root, path), 0o700);
     await rm(this.#root, { recursive: true, force: true });
-  }
-}
-
-async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
-  for (let at = 0; at < piece.length; ) {
-    const { bytesWritten } = await handle.write(piece, at, piece.length - at);
-    at += bytesWritten;
   }
 }

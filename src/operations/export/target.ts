@@ -1,9 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFile } from '../../files/durable.ts';
 import { chooseStagingDirectory, removeStaging } from '../../files/staging.ts';
+import { writeAll } from '../../files/write-all.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import type { OperationContext } from '../operation.ts';
 import type { ExportTo } from './parameters.ts';
@@ -187,12 +188,6 @@ async function writeFile(
     await handle.close();
   }
   return digest.end();
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten;
-  }
 }
 
 async function digestOf(path: string, activity: Activity): Promise<Digest> {

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { ParallelWork } from '../../files/parallel-work.ts';
+import { writeAll } from '../../files/write-all.ts';
 import type { Activity } from '../../kernel/activity.ts';
 import type { StoreReader } from '../store.ts';
 import type { Content } from './content.ts';
@@ -36,14 +37,5 @@ export async function extractContent(
   } finally {
     // Nothing is closed or removed under them.
     await writes.idle();
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  // Cut short, as on a disk that fills up: the rest either goes through or says why not.
-  for (let written = 0; written < bytes.length; ) {
-    const { length } = bytes;
-    written += (await handle.write(bytes, written, length - written, offset + written))
-      .bytesWritten;
   }
 }
